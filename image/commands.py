@@ -1,0 +1,116 @@
+"""What the tasks do: from the words of a command line to calls of the modules that do the work."""
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from image import artefact
+from image.build import Built, ensure_base
+from image.build import build as build_image
+from image.findings import Finding, FindingsError, nearest
+from image.lint import lint as lint_tree
+from image.mirrors import host_mirrors
+from image.mkosi_fetch import ensure_mkosi
+from image.mkosi_tree import mkosi_tree
+from image.overlay import Architecture
+from image.paths import Paths
+from image.progress import Progress, size
+from image.recipe import load_recipe
+from image.render import Rendered
+from image.resolve import resolve
+
+
+def architecture(name: str) -> Architecture:
+    """Return the architecture `name`, or this host's when the name is empty.
+
+    :raises FindingsError: when we make no images of it.
+    """
+    known: tuple[Architecture, ...] = get_args(Architecture)
+    wanted = name or platform.machine()
+    for arch in known:
+        if arch == wanted:
+            return arch
+    close = nearest(wanted, known)
+    raise FindingsError([Finding(f"--arch {wanted}: no such architecture", expected=" or ".join(known), nearest=close)])
+
+
+def overlay_folders(root: Path, overlay_path: Sequence[str]) -> list[Path]:
+    """Return the folders in which overlays are looked for, a person's own first."""
+    return [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
+
+
+def rendered(root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str]) -> Rendered:
+    """Load, resolve and render a recipe."""
+    loaded = load_recipe(recipe, root / "recipes")
+    return Rendered(resolve(loaded, overlay_folders(root, overlay_path), settings), architecture(arch))
+
+
+def build(
+    root: Path,
+    recipe: str,
+    arch: str,
+    settings: Sequence[str],
+    overlay_path: Sequence[str],
+    output: str,
+    mirror: str,
+    mkosi: str,
+) -> Built:
+    """Build an image and say where it is."""
+    progress = Progress()
+    paths = Paths.of(root)
+    folder = Path(output).resolve() if output else paths.dist
+    mirrors = host_mirrors(mirror)
+    built = build_image(
+        rendered(root, recipe, arch, settings, overlay_path),
+        paths=paths,
+        mirrors=mirrors,
+        mkosi=lambda: ensure_mkosi(paths, mirrors, mkosi, progress),
+        output=folder,
+        progress=progress,
+    )
+    state = "built" if built.fresh else "nothing has changed, up to date"
+    space = size(built.image.stat().st_blocks * 512)
+    progress.note(f"{built.image}: {state} ({space} on disk)")
+    return built
+
+
+def render(
+    root: Path,
+    recipe: str,
+    arch: str,
+    settings: Sequence[str],
+    overlay_path: Sequence[str],
+    output: str,
+    mirror: str,
+) -> None:
+    """Write the mkosi tree and say where it is."""
+    result = rendered(root, recipe, arch, settings, overlay_path)
+    target = Path(output).resolve() if output else Paths.of(root).build / result.plan.stem / "mkosi"
+    if target.exists() and not (target / "mkosi.conf").is_file() and any(target.iterdir()):
+        raise FindingsError([Finding("holds something else than a rendered tree; it is left alone", file=target)])
+    mkosi_tree(result, host_mirrors(mirror)).write(target)
+    Progress().note(f"{target}: rendered; build it with: cd {target} && mkosi -f build")
+
+
+def lint(
+    root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str], mirror: str, mkosi: str
+) -> None:
+    """Check every rendered file with the tool of its kind and say how many there were."""
+    progress = Progress()
+    paths, mirrors = Paths.of(root), host_mirrors(mirror)
+    result = rendered(root, recipe, arch, settings, overlay_path)
+    base = ensure_base(
+        result, paths=paths, mirrors=mirrors, mkosi=ensure_mkosi(paths, mirrors, mkosi, progress), progress=progress
+    )
+    count = lint_tree(result, base.tree, base.root, base.initrd, base.toolbox, progress)
+    progress.note(f"{count} files checked, nothing found")
+
+
+def clean(root: Path, cache: bool) -> None:
+    """Remove what was built here, and with `cache` what was fetched."""
+    paths = Paths.of(root)
+    for folder in (paths.build, paths.dist, *([paths.cache] if cache else [])):
+        if folder.exists():
+            artefact.remove_tree(folder)
+            Progress().note(f"{folder}: removed")

@@ -1,0 +1,84 @@
+"""Lists for people: the recipes, the overlays, and one overlay with all its options."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from image.findings import FindingsError, printable
+from image.options import ChoiceOption, IntegerOption
+from image.overlay import Overlay, find_overlays, load_overlay
+from image.recipe import list_recipes, load_recipe
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def recipes(root: Path) -> None:
+    """Print the name, version, title and overlays of every recipe."""
+    table = _table("RECIPE", "VERSION", "TITLE", "OVERLAYS")
+    for name in list_recipes(root / "recipes"):
+        recipe = load_recipe(name, root / "recipes")
+        table.add_row(name, recipe.version, Text(printable(recipe.title)), ", ".join(recipe.overlays))
+    Console().print(table)
+
+
+def overlays(root: Path, name: str, overlay_path: Sequence[str]) -> None:
+    """Print every overlay, or describe the one named.
+
+    :raises FindingsError: when it is not there, or one of them is not valid (after the others were listed).
+    """
+    folders = find_overlays([*(Path(path).resolve() for path in overlay_path), root / "overlays"])
+    if name:
+        _describe(load_overlay(name, folders))
+        return
+    table = _table("OVERLAY", "TITLE", "ROWS", "OPTIONS")
+    findings = []
+    for each in folders:
+        try:
+            definition = load_overlay(each, folders).definition
+        except FindingsError as error:
+            findings += error.findings
+            continue
+        rows = ", ".join(str(row) for row in definition.rows)
+        table.add_row(each, Text(printable(definition.title)), rows, ", ".join(definition.options))
+    Console().print(table)
+    if findings:
+        raise FindingsError(findings)
+
+
+def _describe(overlay: Overlay) -> None:
+    console = Console(highlight=False)
+    definition = overlay.definition
+    console.print(Text(f"{overlay.name}: {printable(definition.title)}", "bold"))
+    console.print(Text("\n".join(printable(line) for line in definition.description.splitlines())))
+    facts = {
+        "folder": str(overlay.folder),
+        "rows of the security model": ", ".join(str(row) for row in definition.rows),
+        "packages": ", ".join(definition.packages),
+        "requires": ", ".join(definition.requires),
+        "conflicts with": ", ".join(definition.conflicts),
+    }
+    for label, value in facts.items():
+        if value:
+            console.print(Text(f"{label}: {value}"))
+    if not definition.options:
+        return
+    console.print()
+    table = _table("OPTION", "TYPE", "DEFAULT", "DESCRIPTION")
+    for key, option in definition.options.items():
+        kind: str = option.type
+        if isinstance(option, ChoiceOption):
+            kind = " | ".join(option.choices)
+        elif isinstance(option, IntegerOption) and (option.minimum, option.maximum) != (None, None):
+            low, high = (("" if bound is None else bound) for bound in (option.minimum, option.maximum))
+            kind = f"integer {low}..{high}"
+        default = ", ".join(option.default) if isinstance(option.default, list) else str(option.default)
+        table.add_row(key, kind, Text(printable(default)), Text(printable(option.description.strip())))
+    console.print(table)

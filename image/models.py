@@ -1,0 +1,139 @@
+"""From YAML to pydantic models, with errors that name file, line, key, what was expected and the nearest right name."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from image.findings import Finding, FindingsError, nearest
+from image.source import Document, Location, read_yaml, type_names
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """The base of every model that reads somebody's file: nothing unknown, nothing converted, nothing changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _absolute_path(text: str) -> str:
+    """A normal absolute path inside the image; no way out of it, nothing that a shell or unit file would read anew."""
+    if not re.fullmatch(r"(/[A-Za-z0-9@._+:\\-]+)+", text) or {"..", "."} & set(text.split("/")):
+        raise ValueError("is not a path inside the image (absolute, without .., of letters, digits and @._+:\\-)")
+    return text
+
+
+#: The name of an overlay, a recipe or an option: it becomes a folder, a file name and an identifier in a template.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+#: An option's name is written in templates as ``options.NAME``.
+OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+#: Debian Policy 5.6.1 and 5.6.7: a package name.
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,79}$")]
+#: systemd.unit(5): a unit name.
+UnitName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9:_.\\@-]{1,230}\.(service|socket|target|timer|mount|automount|path|slice|swap|device)$"
+    ),
+]
+#: A path inside the image.
+ImagePath = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_absolute_path)]
+#: A user or group of the image, as systemd's "strict mode" for user names allows (systemd.io/USER_NAMES).
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
+#: One word of the kernel command line.
+KernelArgument = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+#: One line of prose.
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n\r\x00-\x1f]*$")]
+#: Some lines of prose.
+Text = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
+
+
+def load_model(path: Path, model: type[M]) -> tuple[M, Document]:
+    """Read `path` as a `model`.
+
+    :raises FindingsError: with all that is wrong in the file.
+    """
+    document = read_yaml(path)
+    try:
+        return model.model_validate(document.data), document
+    except ValidationError as error:
+        findings = [_finding(document, model, detail) for detail in error.errors(include_url=False)]
+        raise FindingsError(findings) from None
+
+
+def _finding(document: Document, model: type[BaseModel], detail: Any) -> Finding:
+    location = _location(document, detail["loc"])
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        close = nearest(str(location[-1]), known)
+        return document.finding(
+            location, "is not a known key", expected=None if close else _one_of(known), nearest=close
+        )
+    if kind == "missing":
+        return document.finding(location, "is missing")
+    if kind == "literal_error":
+        given = str(detail["input"])
+        known = set(re.findall(r"'([^']*)'", context["expected"]))
+        return document.finding(location, f"is {given!r}", expected=context["expected"], nearest=nearest(given, known))
+    if kind == "string_pattern_mismatch":
+        return document.finding(
+            location, f"{_short(detail['input'])} is not a valid name", expected=f"/{context['pattern']}/"
+        )
+    if kind == "value_error":
+        return document.finding(location, f"{_short(detail['input'])} {context['error']}")
+    if kind == "union_tag_invalid":
+        known = set(re.findall(r"'([^']*)'", context["expected_tags"]))
+        close = nearest(str(context["tag"]), known)
+        return document.finding((*location, "type"), f"is {context['tag']!r}", expected=_one_of(known), nearest=close)
+    if kind in ("greater_than_equal", "less_than_equal", "string_too_long", "too_short"):
+        return document.finding(location, f"is {_short(detail['input'])}", expected=_expected(detail["msg"]))
+    given = type_names.get(type(detail["input"]), "nothing")
+    return document.finding(location, f"is {given}", expected=_expected(detail["msg"]))
+
+
+def _location(document: Document, loc: Location) -> Location:
+    """Drop what pydantic adds to a path: the marker for the key of a mapping, the member of a union."""
+    kept: Location = ()
+    for part in loc:
+        if (*kept, part) in document.lines or part == loc[-1]:
+            kept = (*kept, part)
+    return kept[:-1] if kept and kept[-1] == "[key]" else kept
+
+
+def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
+    """The keys that `model` allows at `location`, found by walking its JSON schema."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    node: Any = schema
+    for part in location:
+        options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
+        options = [definitions[o["$ref"].rpartition("/")[2]] if "$ref" in o else o for o in options]
+        following: Any = None
+        for option in options:
+            properties = option.get("properties", {})
+            following = following or properties.get(part) or option.get("additionalProperties")
+            following = following or option.get("items")
+        if not isinstance(following, dict):
+            return set()
+        node = definitions[following["$ref"].rpartition("/")[2]] if "$ref" in following else following
+    return set(node.get("properties", {}))
+
+
+def _one_of(known: set[str]) -> str | None:
+    return f"one of {', '.join(sorted(known))}" if known else None
+
+
+def _expected(message: str) -> str:
+    plain = {"a valid dictionary": "a mapping", "a valid list": "a list", "a valid string": "text"}
+    text = message.removeprefix("Input should be ").removeprefix("Value error, ")
+    for technical, word in plain.items():
+        text = text.replace(technical, word)
+    return text.replace("a valid integer", "a whole number").replace("a valid boolean", "true or false")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

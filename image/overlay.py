@@ -1,0 +1,186 @@
+"""An overlay: one feature of the image, a folder with an overlay.yaml, files, and checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from image.findings import Finding, FindingsError, nearest
+from image.models import (
+    ImagePath,
+    KernelArgument,
+    Line,
+    Name,
+    OptionName,
+    PackageName,
+    Strict,
+    Text,
+    UnitName,
+    UserName,
+    load_model,
+)
+from image.options import Option
+from image.source import Document
+
+Architecture = Literal["x86_64", "aarch64"]
+#: The tools that `lint` knows; each has a module of this name in image/validators/.
+Validator = Literal[
+    "apparmor",
+    "bash",
+    "dnscrypt",
+    "kernel_modules",
+    "nftables",
+    "python",
+    "repart",
+    "sshd",
+    "sudoers",
+    "sysctl",
+    "systemd",
+    "sysusers",
+    "tmpfiles",
+]
+
+
+class Units(Strict):
+    """What to do with units of the image: enable and disable them by preset, or mask them."""
+
+    enable: list[UnitName] = []
+    disable: list[UnitName] = []
+    mask: list[UnitName] = []
+
+
+class ArchitectureParts(Strict):
+    """What the overlay needs on one architecture only."""
+
+    packages: list[PackageName] = []
+    kernel_command_line: list[KernelArgument] = []
+
+
+class FileAttributes(Strict):
+    """Mode, owner and group of one file or directory of the overlay, stated here and never read off the checkout."""
+
+    mode: Annotated[str, Field(pattern=r"^[0-7]{4}$")] | None = None
+    owner: UserName = "root"
+    group: UserName = "root"
+
+
+class State(Strict):
+    """A path below /etc that the running system writes; it then hides what a newer image has there."""
+
+    path: ImagePath
+    reason: Line
+
+    @field_validator("path")
+    @classmethod
+    def _below_etc(cls, path: str) -> str:
+        if not path.startswith("/etc/"):
+            raise ValueError("is not below /etc: only there does a path need declaring (/var and /home are writable)")
+        return path
+
+
+class Definition(Strict):
+    """The content of an overlay.yaml."""
+
+    title: Line
+    description: Text
+    rows: list[Annotated[int, Field(ge=1, le=14)]] = []
+    packages: list[PackageName] = []
+    initrd_packages: list[PackageName] = []
+    architectures: dict[Architecture, ArchitectureParts] = {}
+    requires: list[Name] = []
+    conflicts: list[Name] = []
+    options: dict[OptionName, Option] = {}
+    units: Units = Units()
+    user_units: Units = Units()
+    kernel_command_line: list[KernelArgument] = []
+    files: dict[ImagePath, FileAttributes] = {}
+    overrides: list[ImagePath] = []
+    links: dict[ImagePath, Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[!-~]+$")]] = {}
+    remove: list[ImagePath] = []
+    state: list[State] = []
+    validators: dict[Validator, list[Line]] = {}
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An overlay as found on disk."""
+
+    name: str
+    folder: Path
+    definition: Definition
+    document: Document
+
+    def packages_for(self, arch: Architecture) -> list[str]:
+        """The packages that the overlay needs on `arch`."""
+        return self.definition.packages + self._parts(arch).packages
+
+    def kernel_command_line_for(self, arch: Architecture) -> list[str]:
+        """The words that the overlay adds to the kernel command line on `arch`."""
+        return self.definition.kernel_command_line + self._parts(arch).kernel_command_line
+
+    def _parts(self, arch: Architecture) -> ArchitectureParts:
+        return self.definition.architectures.get(arch, ArchitectureParts())
+
+    def files_below(self, part: Literal["root", "initrd"]) -> list[Path]:
+        """Every file below root/ or initrd/, sorted, as a path relative to it.
+
+        :raises FindingsError: for anything that is neither a regular file nor a folder, or has a name that is no
+            path of an image. A symbolic link in a checkout could point anywhere; links are stated in overlay.yaml.
+        """
+        base = self.folder / part
+        found, findings = [], []
+        for path in sorted(base.rglob("*")) if base.is_dir() else []:
+            relative = path.relative_to(base)
+            if path.is_symlink():
+                message = "is a symbolic link; state it under links: in overlay.yaml"
+                findings.append(Finding(message, file=path))
+            elif path.is_file():
+                found.append(relative)
+                if not _is_image_path(f"/{relative}"):
+                    findings.append(Finding("has a name that is no path of an image", file=path))
+            elif not path.is_dir():
+                findings.append(Finding("is neither a file nor a folder", file=path))
+        if findings:
+            raise FindingsError(findings)
+        return found
+
+    @property
+    def check_file(self) -> Path:
+        """The overlay's checks on the booted image; the file may be missing."""
+        return self.folder / f"test_{self.name.replace('-', '_')}.py"
+
+
+def _is_image_path(path: str) -> bool:
+    from image.models import _absolute_path
+
+    try:
+        _absolute_path(path)
+    except ValueError:
+        return False
+    return True
+
+
+def find_overlays(search_path: Sequence[Path]) -> dict[str, Path]:
+    """Return the folder of every overlay below the folders of `search_path`, by name; an earlier folder wins."""
+    found: dict[str, Path] = {}
+    for base in search_path:
+        if not base.is_dir():
+            raise FindingsError([Finding("is not a folder of overlays", file=base)])
+        for folder in sorted(base.iterdir()):
+            if (folder / "overlay.yaml").is_file():
+                found.setdefault(folder.name, folder)
+    return found
+
+
+def load_overlay(name: str, folders: dict[str, Path]) -> Overlay:
+    """Read the overlay `name`.
+
+    :raises FindingsError: when it is not there, or with all that is wrong in its overlay.yaml.
+    """
+    if name not in folders:
+        raise FindingsError([Finding(f"no overlay {name!r}", nearest=nearest(name, folders))])
+    folder = folders[name]
+    definition, document = load_model(folder / "overlay.yaml", Definition)
+    return Overlay(name, folder, definition, document)

@@ -1,0 +1,226 @@
+"""From a resolved recipe to a plan and files, in memory: deterministic, with nothing of this host in the plan."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from image.findings import Finding, FindingsError
+from image.overlay import Architecture, FileAttributes, Overlay
+from image.plan import PLAN_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
+from image.resolve import Resolved
+from image.source import read_text
+from image.tree import File, Tree
+
+#: Namespace of the seeds, from which systemd-repart derives the partitions' UUIDs (RFC 9562, version 5).
+_SEEDS = uuid.UUID("b5f6a5b0-9f0a-4d0c-8a52-6a4b1c0b7a11")
+
+
+def environment() -> jinja2.Environment:
+    """Return the Jinja2 environment of every template: a name that is not defined is an error, never empty text."""
+    return jinja2.Environment(  # noqa: S701 - configuration files, not HTML
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def render_text(path: Path, context: Mapping[str, Any]) -> str:
+    """Render the template in `path`.
+
+    :raises FindingsError: naming template, line and the missing name or the syntax error.
+    """
+    try:
+        template = environment().from_string(read_text(path))
+        template.filename = str(path)
+        return template.render(context)
+    except jinja2.TemplateSyntaxError as error:
+        raise FindingsError([Finding(f"template error: {error.message}", path, error.lineno)]) from None
+    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+        raise FindingsError([Finding(f"template error: {error}", path, _template_line(error, path))]) from None
+
+
+def _template_line(error: Exception, path: Path) -> int | None:
+    """The line of the template in which `error` was raised: Jinja2 rewrites the traceback to template lines."""
+    line, traceback = None, error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == str(path):
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+class Rendered:
+    """The plan of an image with the files of its overlays: `root` is laid over the image, `initrd` over its initrd,
+    `finalize` are scripts that run inside the image at the end of the build, in this order."""
+
+    def __init__(self, resolved: Resolved, arch: Architecture) -> None:
+        self.resolved = resolved
+        self.arch = arch
+        self.root = Tree()
+        self.initrd = Tree()
+        self.finalize: list[tuple[str, File]] = []
+        self.initrd_packages = sorted(
+            {name for overlay in resolved.overlays for name in overlay.definition.initrd_packages}
+        )
+        self._findings: list[Finding] = []
+        for overlay in resolved.overlays:
+            try:
+                self._lay(overlay)
+            except FindingsError as error:
+                self._findings += error.findings
+        if self._findings:
+            raise FindingsError(self._findings)
+        self._mask_units()
+        self.plan = self._make_plan()
+        self.root.files[PLAN_PATH.lstrip("/")] = File(self.plan.to_json().encode())
+
+    def _context(self, overlay: Overlay) -> dict[str, Any]:
+        recipe = self.resolved.recipe
+        return {
+            "options": self.resolved.options[overlay.name],
+            "overlays": self.resolved.options,
+            "plan": {"name": "tau", "version": recipe.version, "arch": self.arch, "date": recipe.date},
+        }
+
+    def _lay(self, overlay: Overlay) -> None:
+        context = self._context(overlay)
+        definition = overlay.definition
+        stated = dict(definition.files)
+        for part, tree in (("root", self.root), ("initrd", self.initrd)):
+            for relative in overlay.files_below(part):  # type: ignore[arg-type]
+                try:
+                    self._add(overlay, tree, part, relative, stated, context)
+                except FindingsError as error:
+                    self._findings += error.findings
+        for path, link in definition.links.items():
+            self._claim(overlay, path.lstrip("/"), self.root)
+            self.root.links[path.lstrip("/")] = link
+        for path, attributes in stated.items():  # what no file took is a folder
+            self._add_folder(overlay, path, attributes)
+        for name in ("finalize.chroot", "finalize.chroot.j2"):
+            script = overlay.folder / name
+            if script.is_file():
+                content = self._content(script, context)
+                self.finalize.append((overlay.name, File(content, 0o755, script, overlay.name)))
+
+    def _add(
+        self,
+        overlay: Overlay,
+        tree: Tree,
+        part: str,
+        relative: Path,
+        stated: dict[str, FileAttributes],
+        context: Mapping[str, Any],
+    ) -> None:
+        source = overlay.folder / part / relative
+        path = str(relative).removesuffix(".j2")
+        attributes = stated.pop(f"/{path}", FileAttributes())
+        content = self._content(source, context)
+        if relative.suffix == ".j2" and not content.strip():
+            return  # a template that renders to nothing makes no file
+        self._claim(overlay, path, tree)
+        mode = int(attributes.mode or "0644", 8)
+        tree.files[path] = File(content, mode, source, overlay.name, attributes.owner, attributes.group)
+
+    def _content(self, source: Path, context: Mapping[str, Any]) -> bytes:
+        if source.suffix == ".j2":
+            return render_text(source, context).encode()
+        try:
+            return source.read_bytes()
+        except OSError as error:
+            raise FindingsError([Finding(f"can't be read: {error.strerror}", source)]) from error
+
+    def _add_folder(self, overlay: Overlay, path: str, attributes: FileAttributes) -> None:
+        relative = path.lstrip("/")
+        below = f"{relative}/"
+        sources = overlay.folder / "root" / f"{relative}.j2"
+        if sources.is_file() or (overlay.folder / "initrd" / f"{relative}.j2").is_file():
+            return  # its template rendered to nothing
+        if not any(file.startswith(below) for file in [*self.root.files, *self.root.links]):
+            finding = overlay.document.finding(("files", path), "the overlay has no such file or folder")
+            self._findings.append(finding)
+        elif (attributes.owner, attributes.group) != ("root", "root"):
+            message = "is a folder, and only its mode can be stated; tmpfiles.d(5) makes folders of other owners"
+            self._findings.append(overlay.document.finding(("files", path), message))
+        else:
+            self.root.folder_modes[relative] = int(attributes.mode or "0755", 8)
+
+    def _claim(self, overlay: Overlay, path: str, tree: Tree) -> None:
+        """Refuse a path that another overlay has written, unless this one says that it overrides it."""
+        earlier = tree.files.get(path)
+        if earlier is None and path not in tree.links:
+            return
+        by = earlier.overlay if earlier else "another overlay"
+        if f"/{path}" in overlay.definition.overrides:
+            tree.files.pop(path, None)
+            tree.links.pop(path, None)
+        else:
+            message = f"the overlays {by!r} and {overlay.name!r} both write /{path}"
+            hint = f"if {overlay.name!r} is meant to replace it, add the path to its overrides:"
+            self._findings.append(Finding(message, file=overlay.document.path, hint=hint))
+
+    def _mask_units(self) -> None:
+        for overlay in self.resolved.overlays:
+            for scope, units in (("system", overlay.definition.units), ("user", overlay.definition.user_units)):
+                for unit in units.mask:
+                    self.root.links[f"etc/systemd/{scope}/{unit}"] = "/dev/null"
+
+    def _make_plan(self) -> Plan:
+        recipe, overlays = self.resolved.recipe, self.resolved.overlays
+        packages = list(recipe.packages)
+        for overlay in overlays:
+            packages += overlay.packages_for(self.arch)
+        arguments = [word for overlay in overlays for word in overlay.kernel_command_line_for(self.arch)]
+        return Plan(
+            version=recipe.version,
+            date=recipe.date,
+            arch=self.arch,
+            recipe=recipe.name,
+            title=recipe.title,
+            seed=str(uuid.uuid5(_SEEDS, f"{recipe.name} {recipe.version} {self.arch}")),
+            overlays=[
+                PlanOverlay(
+                    name=overlay.name,
+                    title=overlay.definition.title,
+                    rows=overlay.definition.rows,
+                    options=dict(self.resolved.options[overlay.name]),
+                )
+                for overlay in overlays
+            ],
+            packages=sorted(set(packages)),
+            kernel_command_line=list(dict.fromkeys([*arguments, *recipe.kernel_command_line])),
+            units=_units(overlay.definition.units for overlay in overlays),
+            user_units=_units(overlay.definition.user_units for overlay in overlays),
+            remove=sorted({path for overlay in overlays for path in overlay.definition.remove}),
+            links={f"/{path}": target for path, target in sorted(self.root.links.items())},
+            state=[
+                PlanState(path=state.path, overlay=overlay.name, reason=state.reason)
+                for overlay in overlays
+                for state in overlay.definition.state
+            ],
+            rows={
+                row: [overlay.name for overlay in overlays if row in overlay.definition.rows]
+                for row in sorted({row for overlay in overlays for row in overlay.definition.rows})
+            },
+            files=[
+                PlanFile(
+                    path=f"/{path}",
+                    mode=f"{file.mode:04o}",
+                    owner=file.owner,
+                    group=file.group,
+                    overlay=file.overlay,
+                    sha256=hashlib.sha256(file.content).hexdigest(),
+                )
+                for path, file in sorted(self.root.files.items())
+            ],
+        )
+
+
+def _units(parts: Iterable[Any]) -> PlanUnits:
+    collected: dict[str, set[str]] = {"enable": set(), "disable": set(), "mask": set()}
+    for part in parts:
+        for kind, names in collected.items():
+            names.update(getattr(part, kind))
+    return PlanUnits(**{kind: sorted(names) for kind, names in collected.items()})

@@ -1,0 +1,82 @@
+"""Run programs of the tools tree on this host, through mkosi's sandbox: the same versions whatever the host has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from image.findings import fail
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """A tools tree and what runs its programs.
+
+    :param python: the interpreter for the sandbox.
+    :param mkosi: the folder that holds mkosi's Python package.
+    :param tree: the root of the tools tree.
+    """
+
+    python: Path
+    mkosi: Path
+    tree: Path
+    namespace: tuple[str, ...] = field(default=())
+
+    def command(self, *argv: str, env: Mapping[str, str] = {}) -> list[str]:
+        """Return the host command line that runs `argv` with the tools tree's /usr.
+
+        Files, devices, network and user are the host's. The sandbox is no security boundary (mkosi-sandbox(1)).
+        """
+        settings = [word for name, value in env.items() for word in ("--setenv", name, value)]
+        return [
+            *self._sandbox(),
+            *("--bind", "/", "/"),
+            *("--ro-bind", str(self.tree / "usr"), "/usr"),
+            *("--ro-bind-try", str(self.tree / "etc/alternatives"), "/etc/alternatives"),
+            *("--setenv", "PATH", "/usr/sbin:/usr/bin"),
+            "--same-dir",
+            *settings,
+            "--",
+            *argv,
+        ]
+
+    def in_image(self, layers: tuple[Path, ...], *argv: str) -> list[str]:
+        """Return the host command line that runs `argv` in a throw-away root: `layers`, the last one on top.
+
+        It has no network, and what it writes is gone with it.
+        """
+        lower = [word for layer in layers for word in ("--overlay-lowerdir", str(layer))]
+        return [
+            *self.namespace,
+            *self._sandbox(),
+            *lower,
+            *("--overlay-upperdir", "tmpfs"),
+            *("--overlay", "/"),
+            *("--dev", "/dev"),
+            *("--bind", "/proc", "/proc"),
+            *("--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own
+            *("--tmpfs", "/run"),
+            *("--setenv", "PATH", "/usr/sbin:/usr/bin"),
+            *("--setenv", "LC_ALL", "C.UTF-8"),
+            "--become-root",
+            "--unshare-net",
+            "--",
+            *argv,
+        ]
+
+    def _sandbox(self) -> list[str]:
+        # The module as a script, as mkosi itself does: importing the package costs 100 ms.
+        return [str(self.python), "-SI", str(self.mkosi / "mkosi" / "sandbox.py")]
+
+    @classmethod
+    def load(cls, cache: Path) -> "Toolbox":
+        """Return the toolbox of the tools tree in the cache.
+
+        :raises FindingsError: when there is none yet.
+        """
+        from image.mkosi import PYTHON, user_namespace
+
+        tree = cache / "tools" / "mkosi.tools"
+        packages = cache / "tools" / "python"
+        if not tree.is_dir() or not packages.exists():
+            raise fail("the tools tree is not built yet", hint="./inv build, or ./inv tools")
+        return cls(PYTHON, packages.resolve(), tree, tuple(user_namespace()))

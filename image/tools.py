@@ -1,0 +1,74 @@
+"""The tools tree: a Debian forky with mkosi's own tools, QEMU, firmware and the validators' friends, in the cache."""
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from image.mirrors import Mirrors
+from image.mkosi import Mkosi
+from image.mkosi_run import run_mkosi
+from image.mkosi_tree import TEMPLATES, add_sources
+from image.paths import Paths
+from image.progress import Progress
+from image.render import render_text
+from image.toolbox import Toolbox
+from image.tree import Tree, make_folder
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A built tools tree and the way to run its programs."""
+
+    tree: Path
+    toolbox: Toolbox
+
+    def packages(self) -> str:
+        """Return its packages, one ``NAME VERSION`` a line, by its own package database."""
+        query = ["dpkg-query", f"--admindir={self.tree}/var/lib/dpkg", "-W", "-f", "${Package} ${Version}\\n"]
+        return subprocess.run(query, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def tools_tree_path(paths: Paths) -> Path:
+    """Where the tools tree is, or will be."""
+    return paths.cache / "tools" / "mkosi.tools"
+
+
+def ensure_tools(mkosi: Mkosi, mirrors: Mirrors, paths: Paths, progress: Progress) -> Tools:
+    """Return the tools tree; build it first when it is not there or its recipe has changed.
+
+    :raises FindingsError: when it can't be built.
+    """
+    folder = paths.cache / "tools"
+    make_folder(folder)
+    tree = Tree()
+    tree.add_text("mkosi.conf", render_text(TEMPLATES / "tools.conf.j2", {}))
+    add_sources(tree, "mkosi.tools.sandbox", mirrors, "forky")
+    wanted = hashlib.sha256(tree.files["mkosi.conf"].content + mkosi.version.encode()).hexdigest()
+    stamp, built = folder / "stamp", tools_tree_path(paths)
+    with FileLock(folder / "lock"):
+        if not (stamp.is_file() and stamp.read_text() == wanted and built.is_dir()):
+            with progress.step("Building the tools tree (once)") as step:
+                stamp.unlink(missing_ok=True)
+                mkosi.remove_tree(built)
+                tree.write(folder / "mkosi")
+                # "box" needs the tools tree and --force builds it; nothing else is built.
+                run_mkosi(
+                    mkosi,
+                    ["--force", "box", "true"],
+                    folder=folder / "mkosi",
+                    workspace=folder / "workspace",
+                    packages=paths.cache / "packages",
+                    log=folder / "build.log",
+                    step=step,
+                )
+                built.parent.mkdir(exist_ok=True)
+                (folder / "mkosi" / "mkosi.tools").rename(built)
+            stamp.write_text(wanted)
+    link = folder / "python"  # where Toolbox.load finds the mkosi that goes with the tree
+    if not link.is_symlink() or link.readlink() != mkosi.path:
+        link.unlink(missing_ok=True)
+        link.symlink_to(mkosi.path)
+    return Tools(built, mkosi.toolbox(built))

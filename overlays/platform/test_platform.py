@@ -1,0 +1,61 @@
+"""The platform by its effects: what is read only, what is written where, what a first boot makes."""
+
+import json
+
+from testinfra.host import Host
+
+from image.plan import PLAN_PATH, Plan
+from qemu.machine import Machine
+
+
+def test_the_image_carries_its_own_plan(host: Host, plan: Plan) -> None:
+    assert json.loads(host.file(PLAN_PATH).content_string) == json.loads(plan.to_json())
+
+
+def test_root_is_verified_and_read_only(host: Host) -> None:
+    root = host.mount_point("/")
+    assert root.device == "/dev/mapper/root" and root.filesystem == "erofs" and "ro" in root.options
+    assert host.run("dmsetup table root 2>/dev/null || cat /sys/block/dm-0/dm/uuid").stdout.startswith(
+        ("0 ", "CRYPT-VERITY")
+    )
+    assert host.run("touch /usr/x").rc != 0
+    assert host.run("mount -o remount,rw / && touch /usr/x").rc != 0
+
+
+def test_every_file_of_the_plan_is_there_with_its_mode_and_owner(machine: Machine, plan: Plan) -> None:
+    script = "while read -r path; do stat --format='%n %a %U %G' \"$path\"; done"
+    paths = "".join(f"{file.path}\n" for file in plan.files)
+    answer = machine.run(script, stdin=paths.encode())
+    seen = {line.split(" ")[0]: line.split(" ")[1:] for line in answer.text.splitlines()}
+    expected = {file.path: [f"{int(file.mode, 8):o}", file.owner, file.group] for file in plan.files}
+    assert seen == expected
+
+
+def test_only_declared_paths_are_in_the_upper_layer_of_etc(machine: Machine, plan: Plan) -> None:
+    found = machine.succeed("find /var/lib/tau/etc/upper -mindepth 1 -not -type d -printf '/etc/%P\\n'").splitlines()
+    declared = [state.path for state in plan.state]
+    undeclared = [path for path in found if not any(path == each or path.startswith(f"{each}/") for each in declared)]
+    assert "/etc/machine-id" in found  # else nothing was looked at
+    assert undeclared == []
+
+
+def test_state_is_on_the_disk_with_its_mount_options(host: Host) -> None:
+    for path, options in {"/var": {"nosuid", "nodev", "noexec"}, "/home": {"nosuid", "nodev"}}.items():
+        mount = host.mount_point(path)
+        assert mount.filesystem == "ext4" and options <= set(mount.options)
+
+
+def test_nothing_has_failed(host: Host) -> None:
+    assert host.run("systemctl --failed --no-legend").stdout == ""
+    assert host.run("systemctl list-jobs --no-legend").stdout in ("", "No jobs running.\n")
+
+
+def test_partition_table(machine: Machine) -> None:
+    table = json.loads(machine.succeed("sfdisk --json /dev/vda"))["partitiontable"]["partitions"]
+    sizes = {(each["type"], each["size"] * 512 >> 10) for each in table}
+    kib = {size for _, size in sizes}
+    assert {1 << 20, 64 << 10, 2560 << 10, 64} <= kib
+    assert len(table) == 9
+    end = max(each["start"] + each["size"] for each in table)
+    total = int(machine.succeed("blockdev --getsz /dev/vda"))
+    assert total - end < 4096, "the disk is not used to its end"

@@ -1,0 +1,274 @@
+"""A machine that runs an image: start it, ask it, stop it, cut its power, restore it."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+from types import TracebackType
+
+from testinfra.host import Host
+
+from qemu import accel, backend, commandline, credentials, firmware, tools
+from qemu.commandline import Files, Settings
+from qemu.console import Console
+from qemu.errors import GuestDiedError, GuestSilentError, MachineError, with_console
+from qemu.monitor import Monitor
+from qemu.process import Guarded
+from qemu.shell import Answer, Shell
+from qemu.tools import Tools
+
+#: Seconds that a boot may take under TCG on a busy host of two cores.
+BOOT_TIMEOUT = 420
+
+
+class Machine:
+    """A QEMU machine. Use it as a context manager, or call :meth:`close`."""
+
+    def __init__(self, image: Path, folder: Path, tools_: Tools, cache: Path, settings: Settings | None = None) -> None:
+        """Prepare a machine in `folder`, which is its own; nothing is started yet.
+
+        :param image: the artefact. It is never written to.
+        :param cache: where the answer of the acceleration probe is remembered.
+        :raises MachineError: when QEMU or its firmware is missing.
+        """
+        self.settings = settings or Settings()
+        self.image = image.resolve()
+        self.tools = tools_
+        self.files = Files(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._firmware = firmware.find(tools_, self.settings.arch)
+        tools.find(tools_, f"qemu-system-{self.settings.arch}", "qemu-system")
+        self.accel = accel.choose(tools_, self._firmware, self.image, self.settings.arch, cache)
+        self.shell = Shell(self.files.shell)
+        self.boots = 0
+        #: Whether a check has changed it since its snapshot was taken.
+        self.changed = False
+        self._process: Guarded | None = None
+        self._monitor: Monitor | None = None
+        self._console: Console | None = None
+        self._host: Host | None = None
+
+    # --- Power -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Switch it on. Returns at once; see :meth:`wait_for_boot`.
+
+        :raises GuestDiedError: when QEMU does not even start, with its own words.
+        """
+        self._make_disks()
+        for path in (self.files.monitor, self.files.serial, self.files.shell):
+            path.unlink(missing_ok=True)
+        self.boots += 1
+        handed_in = dict(self.settings.credentials)
+        if self.settings.harness_shell:
+            handed_in |= credentials.shell()
+        command = commandline.build(
+            self.settings, self.files, self.image, self._firmware, self.accel, "user,restrict=on,ipv6=on"
+        )
+        command += credentials.write(self.files.folder / "credentials", handed_in)
+        self._process = Guarded(self.tools.command(*command), self.files.folder / "qemu.log")
+        if not self._process.wait_for(self.files.shell, 30):
+            said = self._process.said()
+            self.close()
+            raise GuestDiedError(f"QEMU did not start: {said}")
+        self._monitor = Monitor(self.files.monitor)
+        self._console = Console(self.files.serial, self.files.folder / f"console-{self.boots}.log")
+
+    def _make_disks(self) -> None:
+        if not self.files.variables.exists():
+            arguments = ("convert", "-q", "-O", "qcow2", self._firmware.variables, str(self.files.variables))
+            tools.run(self.tools, "qemu-img", *arguments)
+        if self.settings.medium != "cdrom" and not self.files.disk.exists():
+            size = max(self.settings.disk_size, self.image.stat().st_size)
+            backing = ("-F", "raw", "-b", str(self.image))
+            tools.run(self.tools, "qemu-img", "create", "-q", "-f", "qcow2", *backing, str(self.files.disk), str(size))
+
+    def wait_for_shell(self, timeout: float = BOOT_TIMEOUT) -> None:
+        """Wait until the guest's shell answers; it does early in the boot.
+
+        :raises MachineError: with the last lines of the console.
+        """
+        try:
+            self.shell.connect(timeout)
+        except MachineError as error:
+            raise GuestSilentError(with_console(str(error), self.console.tail(), self.console.log)) from None
+
+    def wait_for_boot(self, timeout: float = BOOT_TIMEOUT) -> str:
+        """Wait until the system has started.
+
+        :returns: its state by systemctl(1): ``running``, or ``degraded`` when a unit has failed.
+        :raises MachineError: when it does not get there, with the last lines of the console.
+        """
+        deadline = time.monotonic() + timeout
+        self.wait_for_shell(timeout)
+        state = ""
+        while time.monotonic() < deadline:
+            state = self.shell.run("timeout 60 systemctl is-system-running --wait", 90).text
+            if state in ("running", "degraded", "maintenance"):
+                return state
+            time.sleep(0.5)
+        message = f"the system did not start within {timeout:.0f} s; it is {state!r}"
+        raise GuestSilentError(with_console(message, self.console.tail(), self.console.log))
+
+    def boot(self) -> str:
+        """Switch it on and wait until the system has started; returns its state."""
+        self.start()
+        return self.wait_for_boot()
+
+    def power_cut(self) -> None:
+        """Pull the plug: QEMU is killed. What the guest had not written is lost, as on a real machine's disk cache."""
+        self._disconnect()
+
+    def shut_down(self, timeout: float = 120) -> None:
+        """Ask the system to power off, and wait until it has.
+
+        :raises GuestSilentError: when it does not within `timeout` seconds.
+        """
+        assert self._process is not None
+        self.shell.run("systemctl --no-block poweroff", 30)
+        if not self._process.wait(timeout):
+            raise GuestSilentError(with_console("the machine did not power off", self.console.tail(), self.console.log))
+        self._disconnect()
+
+    def reboot(self) -> str:
+        """Reboot through systemd and wait until the system has started again; returns its state."""
+        before = self.run("cat /proc/sys/kernel/random/boot_id").text
+        mark = self.console.mark()
+        self.shell.run("systemctl --no-block reboot", 30)
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        while time.monotonic() < deadline:
+            time.sleep(2)
+            if "Linux version" not in self.console.since(mark):
+                continue
+            self.wait_for_shell()
+            if self.run("cat /proc/sys/kernel/random/boot_id").text != before:
+                return self.wait_for_boot()
+        raise GuestSilentError(with_console("the machine did not come back", self.console.tail(), self.console.log))
+
+    @property
+    def running(self) -> bool:
+        """Whether QEMU runs."""
+        return self._process is not None and self._process.returncode is None
+
+    def close(self) -> None:
+        """Switch it off and give back everything but the folder."""
+        self._disconnect()
+
+    def remove(self) -> None:
+        """Switch it off and remove its folder."""
+        self.close()
+        shutil.rmtree(self.files.folder, ignore_errors=True)
+
+    def _disconnect(self) -> None:
+        self.shell.close()
+        if self._monitor is not None:
+            self._monitor.close()
+        if self._process is not None:
+            self._process.kill()
+        if self._console is not None:
+            self._console.close()
+        self._process = self._monitor = None
+
+    # --- Asking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def host(self) -> Host:
+        """testinfra's Host of the guest."""
+        if self._host is None:
+            self._host = backend.host(self.shell, self.image.name)
+        return self._host
+
+    @property
+    def console(self) -> Console:
+        """The serial console since the machine was switched on."""
+        assert self._console is not None, "the machine was never switched on"
+        return self._console
+
+    @property
+    def monitor(self) -> Monitor:
+        """QEMU's monitor."""
+        assert self._monitor is not None, "the machine is off"
+        return self._monitor
+
+    def run(self, command: str, timeout: float = 120, stdin: bytes = b"") -> Answer:
+        """Run a command as root in the guest and return its answer, whatever its status is."""
+        return self.shell.run(command, timeout, stdin)
+
+    def succeed(self, command: str, timeout: float = 120) -> str:
+        """Run a command that must succeed and return what it printed."""
+        answer = self.run(command, timeout)
+        said = answer.stderr.decode(errors="replace")
+        assert answer.status == 0, f"{command!r} failed with status {answer.status}:\n{answer.text}\n{said}"
+        return answer.text
+
+    def fail(self, command: str, timeout: float = 120) -> str:
+        """Run a command that must fail and return both of its outputs."""
+        answer = self.run(command, timeout)
+        assert answer.status != 0, f"{command!r} was expected to fail, and gave:\n{answer.text}"
+        return answer.text + answer.stderr.decode(errors="replace")
+
+    def wait_until(self, command: str, timeout: float = 60) -> str:
+        """Repeat a command until it succeeds and return what it printed.
+
+        :raises GuestSilentError: when it did not within `timeout` seconds, with its last output.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = self.run(command)
+            if answer.status == 0:
+                return answer.text
+            if time.monotonic() > deadline:
+                said = answer.text + answer.stderr.decode(errors="replace")
+                raise GuestSilentError(f"{command!r} did not succeed within {timeout:.0f} s: {said}")
+            time.sleep(0.5)
+
+    def screenshot(self, path: Path) -> Path:
+        """Write what the screen shows to `path`, as PNG."""
+        self.monitor.execute("screendump", {"filename": str(path), "format": "png"})
+        return path
+
+    # --- Snapshots -------------------------------------------------------------------------------------------------
+
+    def snapshot(self, name: str) -> None:
+        """Keep the whole state, memory included, inside the temporary disk."""
+        self._human(f"savevm {_plain_name(name)}")
+
+    def restore(self, name: str) -> None:
+        """Go back to a kept state. Connections through the virtual network do not survive; the clock is set anew."""
+        self._human(f"loadvm {_plain_name(name)}")
+        self.shell.connect(60)
+        self.shell.run(f"date --set=@{time.time():.3f} >/dev/null", 30)
+
+    def has_snapshot(self, name: str) -> bool:
+        """Whether a state of that name is kept."""
+        return re.search(rf"\b{re.escape(name)}\b", self._human("info snapshots")) is not None
+
+    def _human(self, command: str) -> str:
+        said: str = self.monitor.execute("human-monitor-command", {"command-line": command}, timeout=120)
+        if "Error" in said:
+            raise MachineError(f"QEMU refused {command!r}: {said.strip()}")
+        return said
+
+    # --- Network ---------------------------------------------------------------------------------------------------
+
+    def cut_network(self) -> None:
+        """Pull the network cable."""
+        self.monitor.execute("set_link", {"name": "net", "up": False})
+
+    def plug_network(self) -> None:
+        """Plug the network cable in again."""
+        self.monitor.execute("set_link", {"name": "net", "up": True})
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+
+def _plain_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        raise MachineError(f"{name!r} can't be the name of a snapshot")
+    return name

@@ -1,0 +1,167 @@
+"""The tasks of ./inv: names, arguments, help. image/ works up to the artefact, qemu/ from there on."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from image.findings import FindingsError
+from image.process import Interrupted, interruptible
+
+ROOT = Path(__file__).parent
+_RECIPE = {
+    "recipe": "the recipe to use (./inv recipes lists them)",
+    "arch": "x86_64 or aarch64; default: this host's",
+    "set": "overlay.option=value; may be given more than once",
+    "overlay-path": "a folder with overlays of your own; may be given more than once, the first wins",
+    "mirror": "the Debian archive to fetch packages from; default: what this host's apt uses",
+    "mkosi": "a mkosi of your own (the folder that holds its Python package)",
+}
+
+
+def _task(help: Mapping[str, str] | None = None, **options: Any) -> Callable[[Callable[..., None]], Any]:
+    """invoke's task, with errors shown as findings instead of tracebacks."""
+
+    def decorate(function: Callable[..., None]) -> Any:
+        parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
+        texts = {name: text for name, text in (_RECIPE | dict(help or {})).items() if name in parameters}
+        repeated = [name for name in ("set", "overlay_path") if name.replace("_", "-") in parameters]
+
+        @functools.wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            try:
+                with interruptible():
+                    function(*args, **kwargs)
+            except FindingsError as error:
+                print(f"\n{error}", file=sys.stderr)
+                raise Exit(code=1) from None
+            except (KeyboardInterrupt, Interrupted) as error:
+                print("\ninterrupted; nothing in dist/ was changed", file=sys.stderr)
+                raise Exit(code=128 + getattr(error, "number", 2)) from None
+            except BrokenPipeError:
+                raise Exit(code=141) from None
+
+        return task(guarded, help=texts, iterable=repeated, **options)
+
+    return decorate
+
+
+@_task(help={"output": "where the image goes; default: dist/"})
+def build(
+    _: Context,
+    recipe: str = "tau",
+    arch: str = "",
+    set: Sequence[str] | None = None,
+    overlay_path: Sequence[str] | None = None,
+    output: str = "",
+    mirror: str = "",
+    mkosi: str = "",
+) -> None:
+    """Build a bootable image: dist/NAME_VERSION_ARCH.raw with its plan, manifest, log and SHA256SUMS."""
+    from image import commands
+
+    commands.build(ROOT, recipe, arch, set or [], overlay_path or [], output, mirror, mkosi)
+
+
+@_task(help={"output": "where the tree goes; default: build/IMAGE/mkosi"})
+def render(
+    _: Context,
+    recipe: str = "tau",
+    arch: str = "",
+    set: Sequence[str] | None = None,
+    overlay_path: Sequence[str] | None = None,
+    output: str = "",
+    mirror: str = "",
+) -> None:
+    """Render the mkosi tree of a recipe, to read or to run with mkosi alone."""
+    from image import commands
+
+    commands.render(ROOT, recipe, arch, set or [], overlay_path or [], output, mirror)
+
+
+@_task()
+def lint(
+    _: Context,
+    recipe: str = "tau",
+    arch: str = "",
+    set: Sequence[str] | None = None,
+    overlay_path: Sequence[str] | None = None,
+    mirror: str = "",
+    mkosi: str = "",
+) -> None:
+    """Put every rendered file through the tool of its kind, the one that the image ships."""
+    from image import commands
+
+    commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
+
+
+@_task(
+    help={
+        "fast": "only what needs no machine: seconds",
+        "image": "check this image; default: build the recipe's first",
+        "overlay": "only the checks of this overlay",
+        "keyword": "only checks whose name matches, as pytest's -k",
+    }
+)
+def test(
+    _: Context,
+    fast: bool = False,
+    image: str = "",
+    overlay: str = "",
+    keyword: str = "",
+    recipe: str = "tau",
+    arch: str = "",
+    set: Sequence[str] | None = None,
+    overlay_path: Sequence[str] | None = None,
+    mirror: str = "",
+    mkosi: str = "",
+) -> None:
+    """Run every check: linters, the build system's tests, then the image in QEMU, checked from inside."""
+    from image import commands
+    from qemu import run
+
+    if fast:
+        raise Exit(code=run.fast(ROOT, keyword))
+    if not image:
+        commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
+        built = commands.build(ROOT, recipe, arch, set or [], overlay_path or [], "", mirror, mkosi)
+        image = str(built.image)
+    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or []))
+
+
+@_task()
+def recipes(_: Context) -> None:
+    """List what can be built."""
+    from image import listing
+
+    listing.recipes(ROOT)
+
+
+@_task(help={"name": "describe this overlay with its options"})
+def overlays(_: Context, name: str = "", overlay_path: Sequence[str] | None = None) -> None:
+    """List the overlays, or describe one."""
+    from image import listing
+
+    listing.overlays(ROOT, name, overlay_path or [])
+
+
+@_task(help={"cache": "also remove the cache: packages, tools, mkosi"})
+def clean(_: Context, cache: bool = False) -> None:
+    """Remove build/ and dist/."""
+    from image import commands
+
+    commands.clean(ROOT, cache)
+
+
+@_task(help={"check": "fail when a schema is not current, change nothing"})
+def schemas(_: Context, check: bool = False) -> None:
+    """Write the JSON schemas for editors (docs/schemas/)."""
+    from image import schemas as module
+
+    module.write(ROOT / "docs" / "schemas", check=check)
