@@ -151,6 +151,14 @@ def overlays(_: Context, name: str = "", overlay_path: Sequence[str] | None = No
     listing.overlays(ROOT, name, overlay_path or [])
 
 
+@_task()
+def doctor(_: Context) -> None:
+    """Show what this host has and lacks, each with the mend."""
+    from image import listing
+
+    raise Exit(code=listing.doctor(ROOT))
+
+
 @_task(help={"cache": "also remove the cache: packages, tools, mkosi"})
 def clean(_: Context, cache: bool = False) -> None:
     """Remove build/ and dist/."""

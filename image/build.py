@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from image import binfmt
 from image.artefact import publish, read_record
 from image.findings import fail
 from image.mirrors import Mirrors
@@ -62,6 +63,7 @@ def build(
         if record is not None and record["fingerprint"] == fingerprint:
             return Built(plan, image, log, fresh=False)
         tool = mkosi()
+        binfmt.ensure(plan.arch, paths, mirrors, progress)
         tools = ensure_tools(tool, mirrors, paths, progress)
         with progress.step("Rendering the mkosi tree") as step:
             tree.write(work / "mkosi")
@@ -101,6 +103,7 @@ def ensure_base(rendered: Rendered, *, paths: Paths, mirrors: Mirrors, mkosi: Mk
     plan = rendered.plan
     work = paths.build / plan.stem
     make_folder(work)
+    binfmt.ensure(plan.arch, paths, mirrors, progress)
     tools = ensure_tools(mkosi, mirrors, paths, progress)
     with _only_build(work, plan.stem):
         tree = work / "lint"

@@ -8,8 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from image.findings import FindingsError, printable
+from image.host import facts
 from image.options import ChoiceOption, IntegerOption
 from image.overlay import Overlay, find_overlays, load_overlay
+from image.paths import Paths
 from image.recipe import list_recipes, load_recipe
 
 
@@ -51,6 +53,17 @@ def overlays(root: Path, name: str, overlay_path: Sequence[str]) -> None:
     Console().print(table)
     if findings:
         raise FindingsError(findings)
+
+
+def doctor(root: Path) -> int:
+    """Print what this host has and lacks; returns 1 when something is missing that a build needs."""
+    table = _table("", "WHAT", "FOUND", "MEND")
+    found = facts(Paths.of(root))
+    marks = {"ok": Text("ok", "green"), "note": Text("note", "yellow"), "missing": Text("missing", "red")}
+    for fact in found:
+        table.add_row(marks[fact.state], fact.what, Text(printable(fact.found)), Text(printable(fact.mend)))
+    Console().print(table)
+    return int(any(fact.state == "missing" for fact in found))
 
 
 def _describe(overlay: Overlay) -> None:
