@@ -47,6 +47,7 @@ def _task(help: Mapping[str, str] | None = None, **options: Any) -> Callable[[Ca
             except BrokenPipeError:
                 raise Exit(code=141) from None
 
+        repeated += options.pop("iterable", [])
         return task(guarded, help=texts, iterable=repeated, **options)
 
     return decorate
@@ -103,10 +104,40 @@ def lint(
 
 @_task(
     help={
+        "image": "the image to boot; default: the recipe's in dist/",
+        "cdrom": "as an optical disc, without a disk",
+        "credential": "NAME=VALUE of a credential to hand in; may be given more than once",
+    },
+    iterable=["credential"],
+)
+def boot(
+    _: Context,
+    image: str = "",
+    cdrom: bool = False,
+    credential: Sequence[str] | None = None,
+    recipe: str = "tau",
+    arch: str = "",
+) -> None:
+    """Boot an image in QEMU with its console on this terminal; what it writes is thrown away. Ctrl-A X quits."""
+    from image import commands
+    from image.paths import Paths
+    from qemu import interactive
+
+    path = Path(image) if image else commands.image_path(ROOT, recipe, arch)
+    raise Exit(
+        code=interactive.boot(
+            Paths.of(ROOT).cache, path, medium="cdrom" if cdrom else "disk", credential=credential or []
+        )
+    )
+
+
+@_task(
+    help={
         "fast": "only what needs no machine: seconds",
         "image": "check this image; default: build the recipe's first",
         "overlay": "only the checks of this overlay",
         "keyword": "only checks whose name matches, as pytest's -k",
+        "idle": "also watch the network of an idle machine for ten minutes",
     }
 )
 def test(
@@ -115,6 +146,7 @@ def test(
     image: str = "",
     overlay: str = "",
     keyword: str = "",
+    idle: bool = False,
     recipe: str = "tau",
     arch: str = "",
     set: Sequence[str] | None = None,
@@ -132,7 +164,7 @@ def test(
         commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
         built = commands.build(ROOT, recipe, arch, set or [], overlay_path or [], "", mirror, mkosi)
         image = str(built.image)
-    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or []))
+    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or [], idle=idle))
 
 
 @_task()

@@ -107,10 +107,14 @@ def ensure_base(rendered: Rendered, *, paths: Paths, mirrors: Mirrors, mkosi: Mk
     tools = ensure_tools(mkosi, mirrors, paths, progress)
     with _only_build(work, plan.stem):
         tree = work / "lint"
-        mkosi_tree(rendered, mirrors).write(tree)
+        files = mkosi_tree(rendered, mirrors)
+        files.add_text("nothing.build", "#!/bin/sh\n", 0o755)
+        files.write(tree)
         with progress.step("Installing the packages of the base layer") as step:
-            # Format "none" ends after the packages are in and cached; mkosi itself knows when the cache is stale.
-            _run_mkosi(mkosi, tools.tree, plan, paths, work, step, tree, "--format=none")
+            # Format "none" ends once the packages are in and cached and the build scripts have run; without one of
+            # those mkosi does nothing at all. It knows by itself when the cache is stale.
+            options = ("--format=none", "--build-script=nothing.build")
+            _run_mkosi(mkosi, tools.tree, plan, paths, work, step, tree, *options)
     cache = _incremental(paths, plan)
     root, initrd = (next(cache.glob(f"*~{part}.cache"), None) for part in ("main", "default-initrd"))
     if root is None or initrd is None:

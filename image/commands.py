@@ -93,6 +93,12 @@ def render(
     Progress().note(f"{target}: rendered; build it with: cd {target} && mkosi -f build")
 
 
+def image_path(root: Path, recipe: str, arch: str) -> Path:
+    """Return where the image of a recipe is built to."""
+    plan = rendered(root, recipe, arch, [], []).plan
+    return Paths.of(root).dist / f"{plan.stem}.raw"
+
+
 def lint(
     root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str], mirror: str, mkosi: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 
 from image import binfmt
 from image.findings import FindingsError
-from image.mirrors import host_mirrors
+from image.mirrors import KEYRING, host_mirrors
 from image.mkosi import user_namespace
 from image.paths import Paths
 from image.progress import size
@@ -36,7 +37,7 @@ def facts(paths: Paths) -> list[Fact]:
     checks: tuple[Callable[[Paths], Fact], ...] = (
         _archives,
         _owners,
-        _user_namespaces,
+        _namespaces,
         _space,
         _memory,
         _kvm,
@@ -52,6 +53,9 @@ def _archives(_: Paths) -> Fact:
     except FindingsError as error:
         finding = error.findings[0]
         return Fact("package archive", "missing", finding.message, finding.hint or "")
+    if not KEYRING.is_file():
+        mend = "sudo apt-get install debian-archive-keyring"
+        return Fact("package archive", "missing", f"its keys are not there ({KEYRING})", mend)
     return Fact("package archive", "ok", mirrors.main)
 
 
@@ -65,15 +69,23 @@ def _owners(_: Paths) -> Fact:
     return Fact(what, "ok", "a range of subordinate ids" if prefix else "root")
 
 
-def _user_namespaces(_: Paths) -> Fact:
-    what = "user namespaces"
-    if os.geteuid() == 0:
-        return Fact(what, "ok", "not needed by root")
+def _namespaces(_: Paths) -> Fact:
+    """By effect: a container's seccomp filter forbids them too, and no file tells."""
+    what = "namespaces"
+    if _works("unshare", *(() if os.geteuid() == 0 else ("--map-root-user",)), "--mount", "true"):
+        return Fact(what, "ok", "allowed")
     for name, good in (("unprivileged_userns_clone", "1"), ("apparmor_restrict_unprivileged_userns", "0")):
         path = Path("/proc/sys/kernel") / name
-        if path.exists() and path.read_text().strip() != good:
+        if os.geteuid() != 0 and path.exists() and path.read_text().strip() != good:
             return Fact(what, "missing", f"kernel.{name} is not {good}", f"sudo sysctl -w kernel.{name}={good}")
-    return Fact(what, "ok", "allowed")
+    return Fact(what, "missing", "unshare is refused", "outside of a container, or in one that may make namespaces")
+
+
+def _works(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _space(paths: Paths) -> Fact:

@@ -146,11 +146,6 @@ class Overlay:
             raise FindingsError(findings)
         return found
 
-    @property
-    def check_file(self) -> Path:
-        """The overlay's checks on the booted image; the file may be missing."""
-        return self.folder / f"test_{self.name.replace('-', '_')}.py"
-
 
 def _is_image_path(path: str) -> bool:
     from image.models import _absolute_path

@@ -22,7 +22,13 @@ _SEEDS = uuid.UUID("b5f6a5b0-9f0a-4d0c-8a52-6a4b1c0b7a11")
 def environment() -> jinja2.Environment:
     """Return the Jinja2 environment of every template: a name that is not defined is an error, never empty text."""
     return jinja2.Environment(  # noqa: S701 - configuration files, not HTML
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # "{#" is the length of a variable in shell scripts: ${#name}.
+        comment_start_string="{#=",
+        comment_end_string="=#}",
     )
 
 
@@ -87,7 +93,7 @@ class Rendered:
     def _lay(self, overlay: Overlay) -> None:
         context = self._context(overlay)
         definition = overlay.definition
-        stated = dict(definition.files)
+        stated = definition.files
         for part, tree in (("root", self.root), ("initrd", self.initrd)):
             for relative in overlay.files_below(part):  # type: ignore[arg-type]
                 try:
@@ -97,8 +103,9 @@ class Rendered:
         for path, link in definition.links.items():
             self._claim(overlay, path.lstrip("/"), self.root)
             self.root.links[path.lstrip("/")] = link
-        for path, attributes in stated.items():  # what no file took is a folder
-            self._add_folder(overlay, path, attributes)
+        for path, attributes in stated.items():
+            if not any(path.lstrip("/") in tree.files for tree in (self.root, self.initrd)):
+                self._add_folder(overlay, path, attributes)
         for name in ("finalize.chroot", "finalize.chroot.j2"):
             script = overlay.folder / name
             if script.is_file():
@@ -111,12 +118,12 @@ class Rendered:
         tree: Tree,
         part: str,
         relative: Path,
-        stated: dict[str, FileAttributes],
+        stated: Mapping[str, FileAttributes],
         context: Mapping[str, Any],
     ) -> None:
         source = overlay.folder / part / relative
         path = str(relative).removesuffix(".j2")
-        attributes = stated.pop(f"/{path}", FileAttributes())
+        attributes = stated.get(f"/{path}", FileAttributes())
         content = self._content(source, context)
         if relative.suffix == ".j2" and not content.strip():
             return  # a template that renders to nothing makes no file

@@ -78,5 +78,5 @@ class Toolbox:
         tree = cache / "tools" / "mkosi.tools"
         packages = cache / "tools" / "python"
         if not tree.is_dir() or not packages.exists():
-            raise fail("the tools tree is not built yet", hint="./inv build, or ./inv tools")
+            raise fail("the tools tree is not built yet", hint="./inv build makes it")
         return cls(PYTHON, packages.resolve(), tree, tuple(user_namespace()))

@@ -51,8 +51,6 @@ def ensure_tools(mkosi: Mkosi, mirrors: Mirrors, paths: Paths, progress: Progres
     with FileLock(folder / "lock"):
         if not (stamp.is_file() and stamp.read_text() == wanted and built.is_dir()):
             with progress.step("Building the tools tree (once)") as step:
-                stamp.unlink(missing_ok=True)
-                mkosi.remove_tree(built)
                 tree.write(folder / "mkosi")
                 # "box" needs the tools tree and --force builds it; nothing else is built.
                 run_mkosi(
@@ -64,7 +62,9 @@ def ensure_tools(mkosi: Mkosi, mirrors: Mirrors, paths: Paths, progress: Progres
                     log=folder / "build.log",
                     step=step,
                 )
-                built.parent.mkdir(exist_ok=True)
+                # The old tree serves until the new one is there: machines may run from it.
+                stamp.unlink(missing_ok=True)
+                mkosi.remove_tree(built)
                 (folder / "mkosi" / "mkosi.tools").rename(built)
             stamp.write_text(wanted)
     link = folder / "python"  # where Toolbox.load finds the mkosi that goes with the tree

@@ -6,18 +6,22 @@ probe starts the image under KVM and waits for its kernel to speak; the answer h
 
 import json
 import os
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from qemu.firmware import Firmware
+from qemu.process import Guarded
 from qemu.tools import Tools
 
 #: Seconds within which a kernel under a working KVM has long spoken. TCG needs 10 to 15 for the same.
 PATIENCE = 40
+#: Seconds without a word after which it is given up: firmware and kernel under KVM need two together.
+SILENCE = 15
 _SIGN_OF_LIFE = b"Linux version"
+#: What QEMU prints when it stops a guest for good, and then waits for ever (accel/kvm/kvm-all.c).
+_CRASH = b"KVM internal error"
 
 
 @dataclass(frozen=True)
@@ -55,23 +59,30 @@ def choose(tools: Tools, firmware: Firmware, image: Path, arch: str, cache: Path
             return Acceleration(remembered["name"], remembered["reason"])
     except (OSError, ValueError, KeyError):
         pass
-    works = _probe(tools, firmware, image)
-    result = (
-        Acceleration("kvm", "a guest ran under KVM")
-        if works
-        else Acceleration("tcg", "a guest under KVM did not get as far as its kernel's first line")
-    )
+    failure = _probe(tools, firmware, image)
+    return give_up(cache, failure) if failure else _remember(cache, Acceleration("kvm", "a guest ran under KVM"))
+
+
+def give_up(cache: Path, reason: str) -> Acceleration:
+    """Return TCG, and remember it for this boot of the host: a guest has died under KVM."""
+    return _remember(cache, Acceleration("tcg", reason))
+
+
+def _remember(cache: Path, result: Acceleration) -> Acceleration:
     cache.mkdir(parents=True, exist_ok=True)
-    memory.write_text(json.dumps({"boot": boot, "name": result.name, "reason": result.reason}))
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    (cache / "kvm.json").write_text(json.dumps({"boot": boot, "name": result.name, "reason": result.reason}))
     return result
 
 
-def _probe(tools: Tools, firmware: Firmware, image: Path) -> bool:
+def _probe(tools: Tools, firmware: Firmware, image: Path) -> str:
+    """Start a guest under KVM; returns why it does not get as far as its kernel's first line, or nothing if it does."""
     with tempfile.TemporaryDirectory(prefix="tau-kvm-") as folder:
-        serial = Path(folder) / "serial"
+        serial, log = Path(folder) / "serial", Path(folder) / "log"
+        native = os.uname().machine
         command = tools.command(
-            "qemu-system-x86_64" if os.uname().machine == "x86_64" else "qemu-system-aarch64",
-            *("-machine", "q35" if os.uname().machine == "x86_64" else "virt"),
+            f"qemu-system-{native}",
+            *("-machine", "q35" if native == "x86_64" else "virt"),
             *("-accel", "kvm", "-cpu", "host", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot"),
             *("-drive", f"if=pflash,format=raw,readonly=on,file={firmware.code}"),
             *("-drive", f"if=pflash,format=raw,snapshot=on,file={firmware.variables}"),
@@ -79,16 +90,28 @@ def _probe(tools: Tools, firmware: Firmware, image: Path) -> bool:
             *("-device", "virtio-blk-pci,drive=disk,bootindex=1"),
             *("-serial", f"file:{serial}"),
         )
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = Guarded(command, log)
         try:
-            deadline = time.monotonic() + PATIENCE
-            while time.monotonic() < deadline and process.poll() is None:
-                if serial.exists() and _SIGN_OF_LIFE in serial.read_bytes():
-                    return True
-                time.sleep(0.2)
-            return False
+            return _watch(process, serial, log)
         finally:
             process.kill()
-            process.wait()
+
+
+def _watch(process: Guarded, serial: Path, log: Path) -> str:
+    seen, spoke = b"", time.monotonic()
+    deadline = spoke + PATIENCE
+    while time.monotonic() < deadline:
+        ended = process.returncode is not None  # looked at first: what it said last must still be read
+        said = serial.read_bytes() if serial.exists() else b""
+        if _SIGN_OF_LIFE in said:
+            return ""
+        if _CRASH in log.read_bytes():
+            return "a guest under KVM crashed at once (KVM internal error)"
+        if ended:
+            return f"QEMU under KVM ended: {process.said(1)}"
+        if said != seen:
+            seen, spoke = said, time.monotonic()
+        elif time.monotonic() > spoke + SILENCE:
+            return f"a guest under KVM fell silent for {SILENCE} s before its kernel's first line"
+        time.sleep(0.1)
+    return "a guest under KVM did not get as far as its kernel's first line"

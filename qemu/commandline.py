@@ -20,6 +20,9 @@ class Settings:
     :param memory: MiB.
     :param extra_disk: a second disk, in a qcow2 file.
     :param credentials: handed in over SMBIOS, beside those of the harness.
+    :param mac: the network card's hardware address; its last byte decides which IPv4 address it is given.
+    :param kernel_arguments: added to the sealed kernel command line, as a hypervisor can (systemd-stub(7)).
+    :param interactive: the serial line is QEMU's own terminal (Ctrl-A X quits), and nothing else is connected.
     :param harness_shell: without it nothing of the harness is in the guest.
     """
 
@@ -31,8 +34,11 @@ class Settings:
     extra_disk: Path | None = None
     extra_disk_first: bool = False
     credentials: dict[str, bytes] = field(default_factory=dict)
+    kernel_arguments: str = ""
     harness_shell: bool = True
     network: bool = True
+    mac: str = "52:54:00:74:61:00"
+    interactive: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,17 @@ class Files:
 
     @property
     def packets(self) -> Path:
-        """Every packet of the network card, in pcap format."""
+        """Every packet of the network card since it was switched on, in pcap format."""
         return self.folder / "packets.pcap"
+
+    def earlier_packets(self) -> list[Path]:
+        """Those of earlier boots, the first one first."""
+        return sorted(self.folder.glob("packets-*.pcap"))
+
+    def keep_packets(self) -> None:
+        """Put the packets of the last boot aside: QEMU begins the file anew."""
+        if self.packets.exists():
+            self.packets.rename(self.folder / f"packets-{len(self.earlier_packets()):03}.pcap")
 
 
 def build(
@@ -88,13 +103,23 @@ def build(
     command += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={firmware.code}"]
     command += ["-drive", f"if=pflash,unit=1,format=qcow2,file={files.variables}"]
     command += _medium(settings, files, image)
-    command += ["-qmp", f"unix:{files.monitor},server=on,wait=off"]
+    if settings.kernel_arguments:
+        extra = settings.kernel_arguments.replace(",", ",,")
+        command += ["-smbios", f"type=11,value=io.systemd.stub.kernel-cmdline-extra={extra}"]
+    command += ["-device", "virtio-rng-pci"]
+    if settings.network:
+        command += ["-netdev", f"{netdev},id=net", "-device", f"virtio-net-pci,netdev=net,mac={settings.mac},romfile="]
+    return command + (["-serial", "mon:stdio"] if settings.interactive else _connections(settings, files))
+
+
+def _connections(settings: Settings, files: Files) -> list[str]:
+    """Return the arguments for what the harness holds in its hands: monitor, serial line, shell, packets."""
+    command = ["-qmp", f"unix:{files.monitor},server=on,wait=off"]
     command += ["-chardev", f"socket,id=serial,path={files.serial},server=on,wait=off", "-serial", "chardev:serial"]
-    command += ["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"]
+    command += ["-device", "virtio-serial-pci"]
     command += ["-chardev", f"socket,id=shell,path={files.shell},server=on,wait=off"]
     command += ["-device", f"virtserialport,chardev=shell,name={SHELL_PORT}"]
     if settings.network:
-        command += ["-netdev", f"{netdev},id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
         command += ["-object", f"filter-dump,id=dump,netdev=net,file={files.packets},maxlen=65535"]
     return command
 

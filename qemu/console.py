@@ -1,5 +1,6 @@
 """The serial console: recorded from power-on, read by patterns, written to as by a person."""
 
+import bisect
 import re
 import socket
 import threading
@@ -25,8 +26,9 @@ class Console:
         self.log = log
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
-        self._text = ""
         self._raw = bytearray()
+        self._began = time.monotonic()
+        self._blocks: list[tuple[int, float]] = []
         self._arrived = threading.Condition()
         self._thread = threading.Thread(target=self._read, name="console", daemon=True)
         self._thread.start()
@@ -42,6 +44,7 @@ class Console:
                     break
                 stream.write(block)
                 with self._arrived:
+                    self._blocks.append((len(self._raw), time.monotonic() - self._began))
                     self._raw += block
                     self._arrived.notify_all()
         with self._arrived:
@@ -52,6 +55,18 @@ class Console:
         """All that was printed since power-on, without escapes."""
         with self._arrived:
             return plain(self._raw.decode(errors="replace"))
+
+    @property
+    def stamped(self) -> str:
+        """All that was printed, without escapes, each line behind the seconds from power-on to its first character."""
+        with self._arrived:
+            raw, blocks = bytes(self._raw), list(self._blocks)
+        lines, position = [], 0
+        for line in raw.splitlines(keepends=True):
+            _, seconds = blocks[bisect.bisect(blocks, (position, float("inf"))) - 1]
+            lines.append(f"{seconds:9.3f}  {plain(line.decode(errors='replace')).rstrip()}\n")
+            position += len(line)
+        return "".join(lines)
 
     def mark(self) -> int:
         """Return the present position, for `expect` and `since`."""

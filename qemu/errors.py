@@ -19,6 +19,10 @@ class GuestSilentError(MachineError):
     """The guest did not answer within the time it was given."""
 
 
+class UncleanBootError(MachineError):
+    """The system started, but printed or logged what no boot may (denylist), or a unit of it has failed."""
+
+
 class CommandTimeoutError(MachineError):
     """A command in the guest ran longer than its time limit and was killed together with its process group."""
 

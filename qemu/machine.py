@@ -1,34 +1,55 @@
 """A machine that runs an image: start it, ask it, stop it, cut its power, restore it."""
 
-import re
+import datetime
 import shutil
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from testinfra.host import Host
 
-from qemu import accel, backend, commandline, credentials, firmware, tools
+from qemu import accel, backend, commandline, credentials, denylist, disks, firmware, snapshot, tools
+from qemu.capture import Capture
 from qemu.commandline import Files, Settings
 from qemu.console import Console
-from qemu.errors import GuestDiedError, GuestSilentError, MachineError, with_console
+from qemu.errors import GuestDiedError, GuestSilentError, MachineError, UncleanBootError, with_console
 from qemu.monitor import Monitor
 from qemu.process import Guarded
 from qemu.shell import Answer, Shell
+from qemu.terminal import Terminal
 from qemu.tools import Tools
+from qemu.vitals import Vitals
 
 #: Seconds that a boot may take under TCG on a busy host of two cores.
 BOOT_TIMEOUT = 420
 
 
+class Cable(Protocol):
+    """What a machine is plugged into; `qemu.net.Network` is one."""
+
+    def netdev(self) -> str:
+        """Return the value of QEMU's -netdev, without an id."""
+        ...
+
+
 class Machine:
     """A QEMU machine. Use it as a context manager, or call :meth:`close`."""
 
-    def __init__(self, image: Path, folder: Path, tools_: Tools, cache: Path, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        image: Path,
+        folder: Path,
+        tools_: Tools,
+        cache: Path,
+        settings: Settings | None = None,
+        network: Cable | None = None,
+    ) -> None:
         """Prepare a machine in `folder`, which is its own; nothing is started yet.
 
         :param image: the artefact. It is never written to.
         :param cache: where the answer of the acceleration probe is remembered.
+        :param network: the network it is plugged into; without one it is on QEMU's own, which leads nowhere.
         :raises MachineError: when QEMU or its firmware is missing.
         """
         self.settings = settings or Settings()
@@ -39,7 +60,10 @@ class Machine:
         self._firmware = firmware.find(tools_, self.settings.arch)
         tools.find(tools_, f"qemu-system-{self.settings.arch}", "qemu-system")
         self.accel = accel.choose(tools_, self._firmware, self.image, self.settings.arch, cache)
+        self._cache = cache
         self.shell = Shell(self.files.shell)
+        self.network = network
+        self.capture = Capture(self.files, self.settings.mac)
         self.boots = 0
         #: Whether a check has changed it since its snapshot was taken.
         self.changed = False
@@ -58,13 +82,13 @@ class Machine:
         self._make_disks()
         for path in (self.files.monitor, self.files.serial, self.files.shell):
             path.unlink(missing_ok=True)
+        self.files.keep_packets()
         self.boots += 1
         handed_in = dict(self.settings.credentials)
         if self.settings.harness_shell:
             handed_in |= credentials.shell()
-        command = commandline.build(
-            self.settings, self.files, self.image, self._firmware, self.accel, "user,restrict=on,ipv6=on"
-        )
+        netdev = self.network.netdev() if self.network is not None else "user,restrict=on,ipv6=on"
+        command = commandline.build(self.settings, self.files, self.image, self._firmware, self.accel, netdev)
         command += credentials.write(self.files.folder / "credentials", handed_in)
         self._process = Guarded(self.tools.command(*command), self.files.folder / "qemu.log")
         if not self._process.wait_for(self.files.shell, 30):
@@ -75,23 +99,34 @@ class Machine:
         self._console = Console(self.files.serial, self.files.folder / f"console-{self.boots}.log")
 
     def _make_disks(self) -> None:
-        if not self.files.variables.exists():
-            arguments = ("convert", "-q", "-O", "qcow2", self._firmware.variables, str(self.files.variables))
-            tools.run(self.tools, "qemu-img", *arguments)
-        if self.settings.medium != "cdrom" and not self.files.disk.exists():
-            size = max(self.settings.disk_size, self.image.stat().st_size)
-            backing = ("-F", "raw", "-b", str(self.image))
-            tools.run(self.tools, "qemu-img", "create", "-q", "-f", "qcow2", *backing, str(self.files.disk), str(size))
+        disks.make(self.tools, self.settings, self.files, self.image, self._firmware)
 
-    def wait_for_shell(self, timeout: float = BOOT_TIMEOUT) -> None:
+    def damage_disk(self, offset: int, length: int) -> None:
+        """Overwrite `length` bytes of the temporary disk at `offset`, while the machine is off."""
+        self._make_disks()
+        write = f"write -P 0xa5 {offset} {length}"
+        tools.run(self.tools, "qemu-io", "-f", "qcow2", "-c", write, str(self.files.disk))
+
+    def wait_for_shell(self, timeout: float = BOOT_TIMEOUT, since: int = 0) -> None:
         """Wait until the guest's shell answers; it does early in the boot.
 
-        :raises MachineError: with the last lines of the console.
+        :param since: the mark of the console where this boot begins.
+        :raises GuestDiedError: as soon as it is clear that it never will, with the last lines of the console.
         """
-        try:
-            self.shell.connect(timeout)
-        except MachineError as error:
-            raise GuestSilentError(with_console(str(error), self.console.tail(), self.console.log)) from None
+        deadline = time.monotonic() + timeout
+        vitals = Vitals(self.console, since)
+        while True:
+            try:
+                self.shell.connect(min(10, timeout))
+                return
+            except MachineError:
+                ended = None if self.running else self.failure
+                died = vitals.death(ended, lambda: self.monitor.execute("query-status"))
+            if died:
+                raise GuestDiedError(with_console(died, self.console.tail(), self.console.log)) from None
+            if time.monotonic() >= deadline:
+                message = f"the guest's shell did not answer within {timeout:.0f} s"
+                raise GuestSilentError(with_console(message, self.console.tail(), self.console.log)) from None
 
     def wait_for_boot(self, timeout: float = BOOT_TIMEOUT) -> str:
         """Wait until the system has started.
@@ -110,14 +145,53 @@ class Machine:
         message = f"the system did not start within {timeout:.0f} s; it is {state!r}"
         raise GuestSilentError(with_console(message, self.console.tail(), self.console.log))
 
-    def boot(self) -> str:
-        """Switch it on and wait until the system has started; returns its state."""
+    def boot(self, *, clean: bool = True) -> str:
+        """Switch it on and wait until the system has started; returns its state.
+
+        :param clean: whether a boot with anything in :meth:`problems` is an error.
+        :raises UncleanBootError: with each problem in a line.
+        """
         self.start()
-        return self.wait_for_boot()
+        try:
+            state = self.wait_for_boot()
+        except GuestDiedError as error:
+            if self.accel.name != "kvm":
+                raise
+            # The probe saw a kernel speak, and it died later all the same: such hosts are not to be trusted again.
+            self.accel = accel.give_up(self._cache, str(error).splitlines()[0])
+            self.close()
+            self.files.disk.unlink(missing_ok=True)
+            self.start()
+            state = self.wait_for_boot()
+        return self._booted(state, 0, clean)
+
+    def _booted(self, state: str, mark: int, clean: bool) -> str:
+        problems = self.problems(mark) if clean else []
+        if problems:
+            message = f"the boot was not clean, the system is {state}:\n" + "\n".join(problems)
+            raise UncleanBootError(with_console(message, [], self.console.log))
+        return state
+
+    def denied(self, since: int = 0) -> list[str]:
+        """Return what the console shows that no boot may print (denylist), after a mark of the console."""
+        return denylist.search(self.console.since(since), datetime.date.today())
+
+    def problems(self, since: int = 0) -> list[str]:
+        """Return what the console (after a mark) and the journal of this boot hold that no boot may, and failed units.
+
+        A line that is in both is named once.
+        """
+        journal = self.run("journalctl --no-pager --boot --quiet --output=short-monotonic --no-hostname", 120)
+        logged = denylist.search(journal.stdout.decode(errors="replace"), datetime.date.today())
+        failed = self.run("systemctl list-units --failed --plain --no-legend --no-pager").text.splitlines()
+        printed = self.denied(since)
+        kernel = [line.partition("] ")[2] for line in printed]
+        logged = [line for line in logged if not any(text and line.endswith(text) for text in kernel)]
+        return printed + [f"{line} (journal)" for line in logged] + [f"failed unit: {line.strip()}" for line in failed]
 
     def power_cut(self) -> None:
         """Pull the plug: QEMU is killed. What the guest had not written is lost, as on a real machine's disk cache."""
-        self._disconnect()
+        self.close()
 
     def shut_down(self, timeout: float = 120) -> None:
         """Ask the system to power off, and wait until it has.
@@ -128,10 +202,13 @@ class Machine:
         self.shell.run("systemctl --no-block poweroff", 30)
         if not self._process.wait(timeout):
             raise GuestSilentError(with_console("the machine did not power off", self.console.tail(), self.console.log))
-        self._disconnect()
+        self.close()
 
-    def reboot(self) -> str:
-        """Reboot through systemd and wait until the system has started again; returns its state."""
+    def reboot(self, *, clean: bool = True) -> str:
+        """Reboot through systemd and wait until the system has started again; returns its state.
+
+        :param clean: as for :meth:`boot`. The way down counts too.
+        """
         before = self.run("cat /proc/sys/kernel/random/boot_id").text
         mark = self.console.mark()
         self.shell.run("systemctl --no-block reboot", 30)
@@ -140,9 +217,9 @@ class Machine:
             time.sleep(2)
             if "Linux version" not in self.console.since(mark):
                 continue
-            self.wait_for_shell()
+            self.wait_for_shell(since=mark)
             if self.run("cat /proc/sys/kernel/random/boot_id").text != before:
-                return self.wait_for_boot()
+                return self._booted(self.wait_for_boot(), mark, clean)
         raise GuestSilentError(with_console("the machine did not come back", self.console.tail(), self.console.log))
 
     @property
@@ -150,23 +227,25 @@ class Machine:
         """Whether QEMU runs."""
         return self._process is not None and self._process.returncode is None
 
-    def close(self) -> None:
-        """Switch it off and give back everything but the folder."""
-        self._disconnect()
+    @property
+    def failure(self) -> str:
+        """QEMU's last words, when it has ended by itself and with an error."""
+        return self._process.said(1) if self._process is not None and self._process.returncode else ""
 
     def remove(self) -> None:
         """Switch it off and remove its folder."""
         self.close()
         shutil.rmtree(self.files.folder, ignore_errors=True)
 
-    def _disconnect(self) -> None:
+    def close(self) -> None:
+        """Switch it off and give back everything but the folder."""
         self.shell.close()
         if self._monitor is not None:
             self._monitor.close()
         if self._process is not None:
             self._process.kill()
         if self._console is not None:
-            self._console.close()
+            self._console.close()  # what it recorded stays readable
         self._process = self._monitor = None
 
     # --- Asking ----------------------------------------------------------------------------------------------------
@@ -222,6 +301,10 @@ class Machine:
                 raise GuestSilentError(f"{command!r} did not succeed within {timeout:.0f} s: {said}")
             time.sleep(0.5)
 
+    def terminal(self) -> Terminal:
+        """Return a person at the serial console."""
+        return Terminal(self.console)
+
     def screenshot(self, path: Path) -> Path:
         """Write what the screen shows to `path`, as PNG."""
         self.monitor.execute("screendump", {"filename": str(path), "format": "png"})
@@ -231,23 +314,22 @@ class Machine:
 
     def snapshot(self, name: str) -> None:
         """Keep the whole state, memory included, inside the temporary disk."""
-        self._human(f"savevm {_plain_name(name)}")
+        snapshot.save(self.monitor, name)
 
     def restore(self, name: str) -> None:
         """Go back to a kept state. Connections through the virtual network do not survive; the clock is set anew."""
-        self._human(f"loadvm {_plain_name(name)}")
+        snapshot.load(self.monitor, name)
         self.shell.connect(60)
         self.shell.run(f"date --set=@{time.time():.3f} >/dev/null", 30)
 
+    def resume(self, name: str) -> None:
+        """Switch it on in a kept state instead of booting it."""
+        self.start()
+        self.restore(name)
+
     def has_snapshot(self, name: str) -> bool:
         """Whether a state of that name is kept."""
-        return re.search(rf"\b{re.escape(name)}\b", self._human("info snapshots")) is not None
-
-    def _human(self, command: str) -> str:
-        said: str = self.monitor.execute("human-monitor-command", {"command-line": command}, timeout=120)
-        if "Error" in said:
-            raise MachineError(f"QEMU refused {command!r}: {said.strip()}")
-        return said
+        return snapshot.exists(self.monitor, name)
 
     # --- Network ---------------------------------------------------------------------------------------------------
 
@@ -266,9 +348,3 @@ class Machine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.remove()
-
-
-def _plain_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
-        raise MachineError(f"{name!r} can't be the name of a snapshot")
-    return name

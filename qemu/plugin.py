@@ -4,7 +4,7 @@ Loaded with ``-p qemu.plugin --image FILE``. Without an image, checks that need 
 """
 
 import contextlib
-import datetime
+import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,12 +16,19 @@ from testinfra.host import Host
 
 from image.plan import Plan, read_plan
 from image.toolbox import Toolbox
-from qemu import denylist, report
+from qemu import kept, report
+from qemu.artefact import plan_of
+from qemu.authority import Authority
+from qemu.capture import Capture
 from qemu.commandline import Settings
+from qemu.errors import MachineError
 from qemu.machine import Machine
+from qemu.net import Network, Sink
+from qemu.servers import DohServer, TimeServer
+from qemu.terminal import PASSWORD, USER, Terminal
 
 #: Fixtures that need a machine; whatever uses one is marked ``boot``.
-_MACHINES = {"machine", "host", "fresh_machine"}
+_MACHINES = {"machine", "host", "terminal", "capture", "fresh_machine"}
 _BOOTED = "booted"
 
 
@@ -29,8 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the plugin."""
     group = parser.getgroup("tau", "machines of Tau OS")
     group.addoption("--image", type=Path, help="the image to boot")
-    group.addoption("--plan", type=Path, help="its plan; default: FILE.plan.json beside the image")
+    group.addoption("--plan", type=Path, help="its plan; default: FILE.plan.json beside the image, or the one in it")
     group.addoption("--tools-cache", type=Path, help="the cache that holds the tools tree")
+    group.addoption("--keep-machine", type=Path, help="keep the booted machine here, and use it again (never in CI)")
     group.addoption("--reports", type=Path, default=Path("build/reports"), help="where failures leave their evidence")
 
 
@@ -53,6 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> int:
         if item.get_closest_marker("boot") is None:
             return 0
+        if "machine" not in getattr(item, "fixturenames", ()):
+            return 3  # boots of its own: once the shared machine is done with
         return 2 if item.get_closest_marker("pristine") or item.get_closest_marker("destructive") else 1
 
     items.sort(key=rank)
@@ -69,9 +79,9 @@ def image(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def plan(pytestconfig: pytest.Config, image: Path) -> Plan:
-    """The plan of the image under test."""
-    path: Path = pytestconfig.getoption("--plan") or image.with_suffix(".plan.json")
-    return read_plan(path.read_bytes(), path)
+    """The plan of the image under test: as given, else the one beside it, else the one in its root."""
+    path: Path | None = pytestconfig.getoption("--plan")
+    return read_plan(path.read_bytes(), path) if path else plan_of(image, pytestconfig.getoption("--tools-cache"))
 
 
 @pytest.fixture(scope="session")
@@ -80,21 +90,102 @@ def toolbox(pytestconfig: pytest.Config) -> Toolbox:
     return Toolbox.load(pytestconfig.getoption("--tools-cache"))
 
 
+def unattended(plan: Plan, doh: DohServer) -> dict[str, bytes]:
+    """Return the credentials with which a machine needs nobody at its console, as a person would hand them in."""
+    credentials: dict[str, bytes] = {}
+    if plan.overlay("users") is not None:
+        credentials |= {"tau.user.name": USER.encode(), "tau.user.password": PASSWORD.encode()}
+    if plan.overlay("doh") is not None:
+        credentials |= {"tau.doh.stamp": doh.stamp.encode(), "tau.doh.ca": doh.ca_pem}
+    return credentials
+
+
+@pytest.fixture(scope="session")
+def network(toolbox: Toolbox) -> Iterator[Network]:
+    """The network that all machines are plugged into: an Internet of one host, with no way out (qemu/net.py)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tau-net-", dir="/var/tmp") as folder,
+        Network(Path(folder), toolbox) as net,
+    ):
+        yield net
+
+
+@pytest.fixture(scope="session")
+def _kept(pytestconfig: pytest.Config) -> Iterator[Path | None]:
+    root: Path | None = pytestconfig.getoption("--keep-machine")
+    with kept.opened(root.resolve()) if root else contextlib.nullcontext() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def authority(_kept: Path | None) -> Authority:
+    """The authority that vouches for the servers of the session; a kept machine knows the one it was booted with."""
+    return Authority(kept=_kept / "authority.pem" if _kept else None)
+
+
+@pytest.fixture(scope="session")
+def _doh(network: Network, authority: Authority) -> Iterator[DohServer]:
+    server = DohServer(network, authority)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def doh_server(_doh: DohServer) -> Iterator[DohServer]:
+    """The DNS-over-HTTPS server of the machines (by credential). A check may stop it; it runs again for the next."""
+    _doh.start()
+    yield _doh
+    _doh.start()
+
+
+@pytest.fixture
+def time_server(network: Network, authority: Authority) -> Iterator[TimeServer]:
+    """A server of authenticated time, ``time.test``, that runs as long as the check."""
+    server = TimeServer(network, authority)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sink(network: Network) -> Sink:
+    """What a machine should never reach: DNS in clear text on every address, and TCP ports of the world."""
+    return Sink(network)
+
+
 @pytest.fixture(scope="session")
 def fresh_machine(
-    pytestconfig: pytest.Config, image: Path, plan: Plan, toolbox: Toolbox
+    pytestconfig: pytest.Config,
+    image: Path,
+    plan: Plan,
+    toolbox: Toolbox,
+    network: Network,
+    _doh: DohServer,
+    _kept: Path | None,
 ) -> Iterator[Callable[..., Machine]]:
     """Make machines of one's own: ``fresh_machine(medium="usb", credentials={…})``, not yet switched on.
 
-    Use it as a context manager, so that the machine is gone when the check ends. Keywords are those of Settings.
+    Use it as a context manager, so that the machine is gone when the check ends. Keywords are those of Settings;
+    `credentials` replaces those of an unattended installation.
     """
     cache: Path = pytestconfig.getoption("--tools-cache")
+    numbers = itertools.count()
     with contextlib.ExitStack() as stack:
 
-        def make(**overrides: Any) -> Machine:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tau-", dir="/var/tmp"))
-            settings = replace(Settings(arch=plan.arch), **overrides)
-            machine = Machine(image, Path(folder) / "machine", toolbox, cache, settings)
+        def make(*, keep: bool = False, **overrides: Any) -> Machine:
+            usual = Settings(
+                arch=plan.arch, credentials=unattended(plan, _doh), mac=f"52:54:00:74:61:{next(numbers):02x}"
+            )
+            settings = replace(usual, **overrides)
+            if keep and _kept is not None:
+                folder = kept.place(_kept, image, settings)
+            else:
+                folder = Path(
+                    stack.enter_context(tempfile.TemporaryDirectory(prefix="tau-", dir="/var/tmp")), "machine"
+                )
+            machine = Machine(image, folder, toolbox, cache, settings, network)
+            report.of(pytestconfig).machines.append(machine)
             stack.callback(machine.close)
             return machine
 
@@ -103,20 +194,21 @@ def fresh_machine(
 
 @pytest.fixture(scope="session")
 def _shared(pytestconfig: pytest.Config, fresh_machine: Callable[..., Machine]) -> Iterator[Machine]:
-    machine = fresh_machine()
-    report.of(pytestconfig).machine = machine
-    with machine:
-        state = machine.boot()
-        denied = denylist.search(machine.console.text, datetime.date.today())
-        if state != "running":
-            denied.append(f"the system is {state}: {machine.run('systemctl --failed --no-legend').text}")
-        if denied:
-            report.of(pytestconfig).keep("boot")
-            pytest.fail("the boot was not clean:\n" + "\n".join(denied), pytrace=False)
+    machine = fresh_machine(keep=True)
+    ready = machine.files.folder / kept.READY
+    if ready.exists():
+        machine.resume(_BOOTED)
+    else:
+        try:
+            machine.boot()
+        except MachineError as error:
+            evidence = report.of(pytestconfig).keep("boot")
+            pytest.fail(f"{error}\nevidence: {evidence}", pytrace=False)
         machine.snapshot(_BOOTED)
-        machine.changed = False
-        yield machine
-        report.of(pytestconfig).machine = None
+        ready.touch()
+    machine.changed = False
+    yield machine
+    machine.close()
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +229,20 @@ def machine(request: pytest.FixtureRequest, _restored: None, _shared: Machine) -
     yield _shared
     if request.node.get_closest_marker("destructive") is not None:
         _shared.restore(_BOOTED)
+
+
+@pytest.fixture
+def capture(machine: Machine) -> Capture:
+    """The packets of the shared machine since it was switched on; take a ``mark()`` first to look at a part."""
+    return machine.capture
+
+
+@pytest.fixture
+def terminal(machine: Machine) -> Iterator[Terminal]:
+    """A person at the serial console of the shared machine; logged out again when the check ends."""
+    terminal = machine.terminal()
+    yield terminal
+    terminal.log_out()
 
 
 @pytest.fixture

@@ -45,24 +45,18 @@ class Report:
 
     def __init__(self, config: pytest.Config) -> None:
         self.folder: Path = config.getoption("--reports")
-        self.machine: Machine | None = None
+        #: The machines of the session; those that are off are asked for their console only.
+        self.machines: list[Machine] = []
         self._outcomes: dict[str, str] = {}
         self._overlay: dict[str, str] = {}
         self._rows: dict[str, list[int]] = {}
 
     def keep(self, name: str) -> Path:
-        """Write console log, journal and screenshot of the shared machine to a folder of the reports."""
+        """Write console log, journal and screenshot of every machine that there is to a folder of the reports."""
         folder = self.folder / re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:150]
         folder.mkdir(parents=True, exist_ok=True)
-        machine = self.machine
-        if machine is None:
-            return folder
-        (folder / "console.log").write_text(machine.console.text)
-        try:
-            machine.screenshot((folder / "screen.png").resolve())
-            (folder / "journal.log").write_bytes(machine.run("journalctl --no-pager -b -o short-monotonic", 90).stdout)
-        except (MachineError, AssertionError) as error:
-            (folder / "incomplete.txt").write_text(f"{error}\n")
+        for number, machine in enumerate(each for each in self.machines if each.boots):
+            _keep(machine, folder / f"machine-{number}")
         return folder
 
     @pytest.hookimpl(tryfirst=True)
@@ -109,6 +103,21 @@ class Report:
                 name, passed, failed, skipped = (part.strip() for part in line.strip("|").split("|"))
                 if (passed, failed, skipped) != ("0", "0", "0"):
                     terminalreporter.write_line(f"{name:32} {passed:>4} passed {failed:>4} failed {skipped:>4} skipped")
+
+
+def _keep(machine: "Machine", folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    try:
+        (folder / "packets.txt").write_text("".join(f"{packet}\n" for packet in machine.capture.packets()))
+        (folder / "console.log").write_text(machine.console.stamped)
+        (folder / "qemu.log").write_bytes((machine.files.folder / "qemu.log").read_bytes())
+        if not machine.running:
+            return
+        machine.screenshot((folder / "screen.png").resolve())
+        journal = machine.run("journalctl --no-pager -b -o short-monotonic", 90)
+        (folder / "journal.log").write_bytes(journal.stdout)
+    except (MachineError, AssertionError, OSError) as error:
+        (folder / "incomplete.txt").write_text(f"{error}\n")
 
 
 def _line(name: str, outcomes: list[str]) -> str:

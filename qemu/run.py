@@ -7,7 +7,8 @@ from pathlib import Path
 
 from image.findings import Finding, FindingsError, nearest
 from image.paths import Paths
-from image.plan import Plan, read_plan
+from qemu.artefact import plan_of
+from qemu.errors import MachineError
 
 
 def fast(root: Path, keyword: str) -> int:
@@ -15,37 +16,35 @@ def fast(root: Path, keyword: str) -> int:
     return _pytest(root, ["tests", "-m", "not boot"], keyword)
 
 
-def everything(root: Path, image: Path, overlay: str, keyword: str, overlay_path: Sequence[str]) -> int:
+def everything(
+    root: Path, image: Path, overlay: str, keyword: str, overlay_path: Sequence[str], *, idle: bool = False
+) -> int:
     """Run all checks on an image: those of the build system and those of every overlay in its plan.
 
     :param overlay: only the checks of this overlay, when given.
-    :raises FindingsError: when the image or its plan is missing, or it has no such overlay.
+    :param idle: also those that wait for ten minutes.
+    :raises FindingsError: when the image is missing or none of ours, or it has no such overlay.
     """
     image = image.resolve()
     if not image.is_file():
         raise FindingsError([Finding("there is no such image", image)])
-    plan = _plan(image)
+    try:
+        plan = plan_of(image, Paths.of(root).cache)
+    except MachineError as error:
+        raise FindingsError([Finding(str(error), image)]) from None
     known = [each.name for each in plan.overlays]
     if overlay and overlay not in known:
         raise FindingsError([Finding(f"the image has no overlay {overlay!r}", image, nearest=nearest(overlay, known))])
     folders = [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
     checks = []
     for name in [overlay] if overlay else known:
-        file = f"test_{name.replace('-', '_')}.py"
-        found = next((folder / name / file for folder in folders if (folder / name / file).is_file()), None)
-        checks += [str(found)] if found else []
+        found = next((folder / name for folder in folders if (folder / name / "overlay.yaml").is_file()), None)
+        checks += [str(path) for path in sorted(found.glob("test_*.py"))] if found else []
     reports = Paths.of(root).build / "reports"
     arguments = [*([] if overlay else ["tests"]), *checks]
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
     arguments += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
-    return _pytest(root, arguments, keyword)
-
-
-def _plan(image: Path) -> Plan:
-    path = image.with_suffix(".plan.json")
-    if not path.is_file():
-        raise FindingsError([Finding("the image's plan is not beside it", path)])
-    return read_plan(path.read_bytes(), path)
+    return _pytest(root, [*arguments, *([] if idle else ["-m", "not idle"])], keyword)
 
 
 def _pytest(root: Path, arguments: list[str], keyword: str) -> int:

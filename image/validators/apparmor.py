@@ -6,14 +6,14 @@ from image.findings import Finding
 from image.validators.stage import Stage, Subject, attribute
 
 #: -Q: don't load. -K: neither read nor write the cache.
-_COMMAND = ("/sbin/apparmor_parser", "-Q", "-K", "--warn=rules-not-enforced")
+_COMMAND = ("/sbin/apparmor_parser", "-Q", "-K", "--warn=rule-not-enforced")
 
 
 def check(stage: Stage, subjects: Sequence[Subject]) -> list[Finding]:
     """Compile every profile by itself: a broken one must not hide the next."""
     findings = []
     for subject in subjects:
-        features = "/etc/apparmor/kernel-features"
+        features = "/usr/lib/tau/apparmor/kernel-features"
         extra = ["--kernel-features", features] if stage.has(features) else []
         result = stage.run(*_COMMAND, *extra, subject.path)
         if result.status != 0:

@@ -95,6 +95,12 @@ def test_modes_are_stated_and_never_the_checkouts(project: Project, tmp_path: Pa
     assert "chown -- daemon:root '/usr/lib/x'" in (tmp_path / "out/mkosi.postinst.chroot").read_text()
 
 
+def test_one_path_in_the_image_and_in_its_initrd(project: Project) -> None:
+    project.overlay("a", "files: {/usr/x: {mode: '0755'}}", {"root/usr/x": "1", "initrd/usr/x": "2"})
+    rendered = project.rendered()
+    assert (rendered.root.files["usr/x"].mode, rendered.initrd.files["usr/x"].mode) == (0o755, 0o755)
+
+
 def test_attributes_of_what_is_not_there(project: Project) -> None:
     project.overlay("a", "files: {/etc/typo: {mode: '0440'}}")
     assert "files./etc/typo: the overlay has no such file or folder" in refused(project)

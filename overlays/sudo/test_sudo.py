@@ -1,0 +1,78 @@
+"""sudo by its effects: what a session leaves behind, what happens when it can't, and no other way to root."""
+
+import time
+
+import pytest
+
+from qemu.machine import Machine
+from qemu.terminal import Terminal
+
+pytestmark = pytest.mark.row(4)
+
+
+def test_a_session_is_recorded_and_replayed(machine: Machine, terminal: Terminal) -> None:
+    terminal.log_in()
+    mark = f"marker-{time.time_ns()}"
+    assert "uid=0(root)" in terminal.sudo("id")
+    terminal.sudo(f"sh -c 'echo {mark}; /bin/true; exit 3'", check=False)
+    listed = machine.succeed("sudoreplay -d /var/log/sudo-io -l")
+    assert "COMMAND=/usr/bin/id" in listed and f"echo {mark}" in listed
+    identity = [line for line in listed.splitlines() if mark in line][-1].split("TSID=")[1].split(";")[0].strip()
+    assert mark in machine.succeed(f"sudoreplay -d /var/log/sudo-io -m 0 -s 100 {identity} </dev/null")
+    folder = f"/var/log/sudo-io/{identity[:2]}/{identity[2:4]}/{identity[4:]}" if "/" not in identity else identity
+    log = machine.succeed("journalctl -b --no-pager -t sudo")
+    assert "COMMAND=/usr/bin/id" in log
+    assert "/bin/true" in log, "the sub-command of the shell was not logged"
+    assert "EXIT=3" in log or "exit=3" in log.lower(), "the exit status was not logged"
+    assert machine.succeed(f"test -e {folder}/log || find /var/log/sudo-io -name log | grep -q .") == ""
+
+
+def test_the_password_is_not_in_the_record(machine: Machine, terminal: Terminal) -> None:
+    terminal.log_in()
+    terminal.succeed("sudo -k")
+    terminal.sudo("true")
+    found = machine.run("find /var/log/sudo-io -type f -exec zcat -f {} + | grep -c 'correct horse'").text
+    assert found == "0"
+    # The control: what is typed where it shows is in the record.
+    terminal.sudo("sh -c 'echo ready; read -r line'", answers={r"^ready$": "shown in clear\n"})
+    found = machine.run("find /var/log/sudo-io -type f -exec zcat -f {} + | grep -c 'shown in clear'").text
+    assert int(found) > 0
+
+
+def test_a_wrong_password_and_a_user_outside_the_group(machine: Machine, terminal: Terminal) -> None:
+    machine.succeed("useradd -M -N plain && echo plain:horse >/dev/null")
+    answer = machine.run("runuser -u plain -- sudo -n id")
+    assert answer.status != 0
+    answer = machine.run("runuser -u tester -- sudo -n id")
+    assert answer.status != 0 and b"password" in answer.stderr
+    machine.succeed("userdel plain")
+
+
+@pytest.mark.destructive
+def test_a_full_log_stops_sudo_and_recovers(machine: Machine, terminal: Terminal) -> None:
+    terminal.log_in()
+    terminal.sudo("true")
+    machine.succeed("systemctl stop tau-sudo-prune.timer")
+    # An old record of such a size, as a command that prints without end leaves it
+    old = "/var/log/sudo-io/00/00/00"
+    machine.succeed(f"mkdir -p {old} && touch -d 2020-01-01 {old}/log")
+    machine.run(f"dd if=/dev/zero of={old}/ttyout bs=1M; sync")
+    assert machine.run("echo y >/var/log/sudo-io/x").status != 0, "there was room left"
+    machine.succeed("rm -f /var/tmp/ran")
+    said = terminal.sudo("touch /var/tmp/ran", check=False)
+    assert machine.run("test -e /var/tmp/ran").status == 1, said
+    machine.succeed("systemctl start tau-sudo-prune.timer")
+    machine.wait_until("test $(df --output=pcent /var/log/sudo-io | tr -dc 0-9) -lt 80", timeout=150)
+    terminal.sudo("touch /var/tmp/ran")
+    assert machine.run("test -e /var/tmp/ran").status == 0
+
+
+@pytest.mark.parametrize("command", ["su -c id", "pkexec id", "run0 id", "systemd-run --pty id", "runuser -u root id"])
+def test_no_other_way_to_root(machine: Machine, command: str) -> None:
+    answer = machine.run(f"setsid runuser -u tester -- {command}")
+    assert answer.status != 0 and b"uid=0" not in answer.stdout
+
+
+def test_a_sudo_of_less_than_a_password(machine: Machine) -> None:
+    assert machine.succeed("stat -c '%a %U' /etc/sudoers") == "440 root"
+    assert "NOPASSWD" not in machine.succeed("cat /etc/sudoers /etc/sudoers.d/* | grep -v '^#'")

@@ -1,0 +1,102 @@
+"""The first user: made once, an ordinary one, on whichever console somebody sits at, and surviving an update."""
+
+from collections.abc import Callable
+
+import pytest
+from testinfra.host import Host
+
+from qemu.machine import Machine
+from qemu.terminal import Terminal
+
+pytestmark = pytest.mark.row(13)
+
+
+def test_the_user_of_the_credentials_is_an_ordinary_one(host: Host) -> None:
+    user = host.user("tester")
+    assert user.exists and user.uid >= 1000 and user.shell == "/bin/bash"
+    assert set(user.groups) == {"tester", "sudo"}
+    home = host.file("/home/tester")
+    assert home.is_directory and home.user == "tester" and home.mode == 0o700
+    assert host.run("getent passwd | awk -F: '$3 >= 1000 && $3 < 60000'").stdout.count("\n") == 1
+
+
+def test_the_user_logs_in_on_the_console_and_has_no_privilege(terminal: Terminal) -> None:
+    terminal.log_in()
+    assert "uid=0" not in terminal.succeed("id")
+    assert "CapEff:\t0000000000000000" in terminal.succeed("grep CapEff /proc/self/status").replace(" ", "\t")
+    status, _ = terminal.run("echo x >/etc/x")
+    assert status != 0
+
+
+@pytest.mark.parametrize("password", ["wrong horse", ""])
+def test_a_wrong_password_gives_no_shell(terminal: Terminal, password: str) -> None:
+    assert not terminal.try_log_in(password=password)
+
+
+def test_twice_is_refused_and_changes_nothing(machine: Machine) -> None:
+    before = machine.succeed("sha256sum /etc/passwd /etc/shadow /etc/group")
+    assert "exists already" in machine.fail("echo 'another pass' | /usr/lib/tau/make-user another ''")
+    assert machine.succeed("sha256sum /etc/passwd /etc/shadow /etc/group") == before
+
+
+@pytest.mark.destructive
+@pytest.mark.parametrize(
+    ("name", "password", "said"),
+    [
+        ("root", "long enough", "belongs to the system"),
+        ("../x", "long enough", "a user name has"),
+        ("-x", "long enough", "a user name has"),
+        ("A", "long enough", "a user name has"),
+        ("a b", "long enough", "a user name has"),
+        ("x" * 40, "long enough", "a user name has"),
+        ("ok", "short", "at least 8"),
+        ("ok", "with\x07bell", "control character"),
+    ],
+)
+def test_hostile_names_and_passwords(machine: Machine, name: str, password: str, said: str) -> None:
+    machine.succeed("mv /var/lib/tau/users/done /var/lib/tau/users/aside")
+    answer = machine.run(f"printf '%s' '{password}' | /usr/lib/tau/make-user '{name}' ''")
+    assert answer.status == 2 and said in answer.stderr.decode()
+    machine.succeed("mv /var/lib/tau/users/aside /var/lib/tau/users/done")
+
+
+@pytest.mark.destructive
+def test_what_a_power_cut_left_is_made_anew(machine: Machine) -> None:
+    machine.succeed("mv /var/lib/tau/users/done /var/lib/tau/users/pending")
+    machine.succeed("printf 'another pass' | /usr/lib/tau/make-user second ''")
+    assert machine.run("id tester").status != 0
+    assert machine.succeed("cat /var/lib/tau/users/done") == "second"
+    assert machine.run("test -e /home/tester").status != 0
+
+
+@pytest.mark.destructive
+def test_a_system_user_that_a_newer_image_has_comes_back_with_its_number(machine: Machine) -> None:
+    before = machine.succeed("id games")
+    machine.succeed("userdel games; ! id games 2>/dev/null")
+    machine.succeed("systemd-sysusers")
+    assert machine.succeed("id games") == before
+
+
+def test_somebody_at_the_console_is_asked(fresh_machine: Callable[..., Machine]) -> None:
+    with fresh_machine(credentials={}) as machine:
+        assert machine.boot() == "running"
+        console = machine.console
+
+        def answer(question: str, text: str) -> None:
+            nonlocal mark
+            console.expect(question, timeout=60, since=mark)
+            mark = console.mark()
+            console.send(text)
+
+        mark = 0
+        answer("Press Enter to make the first one here", "\n")
+        answer("Name of the first user: ", "Röot\n")
+        for _ in range(2):
+            answer("(Password|again): ", "long enough\n")
+        answer("a user name has(.*\n)*Name of the first user: ", "anna\n")
+        for _ in range(2):
+            answer("(Password|again): ", "long enough\n")
+        console.expect("login: $", timeout=180, since=mark)  # a home is encrypted, where that overlay is in
+        terminal = Terminal(console)
+        terminal.log_in("anna", "long enough")
+        assert "(sudo)" in terminal.succeed("id")

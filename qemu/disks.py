@@ -1,0 +1,22 @@
+"""The temporary disks of a machine: the image is never written to."""
+
+from pathlib import Path
+
+from qemu import tools
+from qemu.commandline import Files, Settings
+from qemu.firmware import Firmware
+from qemu.tools import Tools
+
+
+def make(tools_: Tools, settings: Settings, files: Files, image: Path, firmware: Firmware) -> None:
+    """Make the variable store and the disk over the image that are not there yet.
+
+    :raises ToolMissingError: when qemu-img can't, with its own words.
+    """
+    if not files.variables.exists():
+        arguments = ("convert", "-q", "-O", "qcow2", firmware.variables, str(files.variables))
+        tools.run(tools_, "qemu-img", *arguments)
+    if settings.medium != "cdrom" and not files.disk.exists():
+        size = max(settings.disk_size, image.stat().st_size)
+        backing = ("-F", "raw", "-b", str(image))
+        tools.run(tools_, "qemu-img", "create", "-q", "-f", "qcow2", *backing, str(files.disk), str(size))
