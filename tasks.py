@@ -137,7 +137,7 @@ def boot(
         "image": "check this image; default: build the recipe's first",
         "overlay": "only the checks of this overlay",
         "keyword": "only checks whose name matches, as pytest's -k",
-        "idle": "also watch the network of an idle machine for ten minutes",
+        "slow": "also what takes many minutes: power cuts, discs and sticks, ten idle minutes on the network",
     }
 )
 def test(
@@ -146,7 +146,7 @@ def test(
     image: str = "",
     overlay: str = "",
     keyword: str = "",
-    idle: bool = False,
+    slow: bool = False,
     recipe: str = "tau",
     arch: str = "",
     set: Sequence[str] | None = None,
@@ -164,7 +164,7 @@ def test(
         commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
         built = commands.build(ROOT, recipe, arch, set or [], overlay_path or [], "", mirror, mkosi)
         image = str(built.image)
-    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or [], idle=idle))
+    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or [], slow=slow))
 
 
 @_task()

@@ -318,6 +318,8 @@ class Machine:
 
     def restore(self, name: str) -> None:
         """Go back to a kept state. Connections through the virtual network do not survive; the clock is set anew."""
+        if self.settings.network:
+            self.plug_network()  # a cable that a check pulled is QEMU's business, and no part of the state
         snapshot.load(self.monitor, name)
         self.shell.connect(60)
         self.shell.run(f"date --set=@{time.time():.3f} >/dev/null", 30)

@@ -17,12 +17,12 @@ def fast(root: Path, keyword: str) -> int:
 
 
 def everything(
-    root: Path, image: Path, overlay: str, keyword: str, overlay_path: Sequence[str], *, idle: bool = False
+    root: Path, image: Path, overlay: str, keyword: str, overlay_path: Sequence[str], *, slow: bool = False
 ) -> int:
     """Run all checks on an image: those of the build system and those of every overlay in its plan.
 
     :param overlay: only the checks of this overlay, when given.
-    :param idle: also those that wait for ten minutes.
+    :param slow: also those that take many minutes.
     :raises FindingsError: when the image is missing or none of ours, or it has no such overlay.
     """
     image = image.resolve()
@@ -44,7 +44,7 @@ def everything(
     arguments = [*([] if overlay else ["tests"]), *checks]
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
     arguments += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
-    return _pytest(root, [*arguments, *([] if idle else ["-m", "not idle"])], keyword)
+    return _pytest(root, [*arguments, *([] if slow else ["-m", "not slow"])], keyword)
 
 
 def _pytest(root: Path, arguments: list[str], keyword: str) -> int:

@@ -62,17 +62,6 @@ def test_its_own_names_need_no_resolver(machine: Machine) -> None:
     assert machine.succeed("getent ahostsv4 $(hostname) | cut -d' ' -f1 | sort -u") == "127.0.1.1"
 
 
-@pytest.mark.destructive
-def test_a_cable_that_is_pulled_comes_back(machine: Machine) -> None:
-    machine.wait_until("ip -4 route show default | grep -q .")
-    machine.cut_network()
-    machine.wait_until("! ip -4 route show default | grep -q .", timeout=60)
-    # Whoever waits for a network must not wait for ever.
-    machine.succeed("timeout 20 systemctl start network-online.target", 60)
-    machine.plug_network()
-    machine.wait_until("ip -4 route show default | grep -q .", timeout=60)
-
-
 def test_a_machine_without_a_network_starts(fresh_machine: Callable[..., Machine]) -> None:
     with fresh_machine(network=False) as machine:
         assert machine.boot() == "running"
