@@ -1,6 +1,5 @@
 """No root login: each way tried, each refused."""
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -46,9 +45,10 @@ def test_no_shell_by_the_kernel_command_line(fresh_machine: Callable[..., Machin
     with fresh_machine(kernel_arguments=words, harness_shell=False) as machine:
         machine.start()
         machine.console.expect("There is no root shell", timeout=240)
-        machine.console.send("id\n")
-        time.sleep(15)
-        assert "uid=0" not in machine.console.text
+        mark = machine.console.mark()
+        machine.console.send("id\n")  # any answer restarts the machine
+        machine.console.expect("There is no root shell", timeout=240, since=mark)
+        assert "uid=0(root)" not in machine.console.text
 
 
 def test_the_boot_entry_has_no_editor(machine: Machine) -> None:
@@ -56,6 +56,7 @@ def test_the_boot_entry_has_no_editor(machine: Machine) -> None:
     assert {"editor no", "timeout 0", "auto-firmware no"} <= set(lines)
 
 
+@pytest.mark.slow
 def test_credentials_that_would_let_root_in(fresh_machine: Callable[..., Machine]) -> None:
     handed = {
         "tau.user.name": USER.encode(),
@@ -77,7 +78,7 @@ def test_credentials_that_would_let_root_in(fresh_machine: Callable[..., Machine
         assert int(machine.succeed("ls /run/credentials/@system | grep -c .")) >= len(handed), "they did not arrive"
         assert machine.succeed("getent shadow root | cut -d: -f2") == "!*"
         assert machine.run("getent passwd toor").status != 0
-        assert machine.run("test -e /root/.ssh || test -e /root/from-a-credential").status != 0
+        assert machine.run("test -e /root/.ssh/authorized_keys || test -e /root/from-a-credential").status != 0
         terminal = Terminal(machine.console)
         assert not terminal.try_log_in("root", PASSWORD)
         assert "root@" not in machine.console.text
