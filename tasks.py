@@ -1,5 +1,6 @@
 """The tasks of ./inv: names, arguments, help. image/ works up to the artefact, qemu/ from there on."""
 
+import errno
 import functools
 import inspect
 import sys
@@ -11,7 +12,8 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from image.findings import FindingsError
+from image.findings import FindingsError, printable
+from image.paths import Paths
 from image.process import Interrupted, interruptible
 
 ROOT = Path(__file__).parent
@@ -22,6 +24,11 @@ _RECIPE = {
     "overlay-path": "a folder with overlays of your own; may be given more than once, the first wins",
     "mirror": "the Debian archive to fetch packages from; default: what this host's apt uses",
     "mkosi": "a mkosi of your own (the folder that holds its Python package)",
+}
+#: What a host may do to any read or write; another OSError is a mistake of ours, and keeps its traceback.
+_HOST_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE),
 }
 
 
@@ -42,15 +49,30 @@ def _task(help: Mapping[str, str] | None = None, **options: Any) -> Callable[[Ca
                 print(f"\n{error}", file=sys.stderr)
                 raise Exit(code=1) from None
             except (KeyboardInterrupt, Interrupted) as error:
-                print("\ninterrupted; nothing in dist/ was changed", file=sys.stderr)
+                print("\ninterrupted", file=sys.stderr)
                 raise Exit(code=128 + getattr(error, "number", 2)) from None
             except BrokenPipeError:
                 raise Exit(code=141) from None
+            except OSError as error:
+                if error.errno not in _HOST_ERRORS:
+                    raise
+                print(f"\n{_words(error)}", file=sys.stderr)
+                raise Exit(code=1) from None
 
         repeated += options.pop("iterable", [])
         return task(guarded, help=texts, iterable=repeated, **options)
 
     return decorate
+
+
+def _words(error: OSError) -> str:
+    """What the host refuses, and where: a full disk does not say of which file."""
+    where = f"{error.filename}: " if error.filename else ""
+    mend = ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        paths = Paths.of(ROOT)
+        mend = f"\n    free some for {paths.build} and {paths.cache}, or set XDG_CACHE_HOME to another disk"
+    return printable(f"{where}{error.strerror}") + mend
 
 
 @_task(help={"output": "where the image goes; default: dist/"})
@@ -120,10 +142,10 @@ def boot(
 ) -> None:
     """Boot an image in QEMU with its console on this terminal; what it writes is thrown away. Ctrl-A X quits."""
     from image import commands
-    from image.paths import Paths
     from qemu import interactive
 
     path = Path(image) if image else commands.image_path(ROOT, recipe, arch)
+    commands.tools_for(ROOT, path)
     raise Exit(
         code=interactive.boot(
             Paths.of(ROOT).cache, path, medium="cdrom" if cdrom else "disk", credential=credential or []
@@ -138,6 +160,7 @@ def boot(
         "overlay": "only the checks of this overlay",
         "keyword": "only checks whose name matches, as pytest's -k",
         "slow": "also what takes many minutes: power cuts, discs and sticks, ten idle minutes on the network",
+        "breaks": "break what each check looks at, and see that the check fails (docs/breaks.md): an hour",
     }
 )
 def test(
@@ -147,6 +170,7 @@ def test(
     overlay: str = "",
     keyword: str = "",
     slow: bool = False,
+    breaks: bool = False,
     recipe: str = "tau",
     arch: str = "",
     set: Sequence[str] | None = None,
@@ -164,6 +188,14 @@ def test(
         commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
         built = commands.build(ROOT, recipe, arch, set or [], overlay_path or [], "", mirror, mkosi)
         image = str(built.image)
+    commands.tools_for(ROOT, Path(image), mirror, mkosi)
+    if breaks:
+        from tests.breaks import session
+
+        def broken(folders: Sequence[str], output: str) -> Path:
+            return commands.build(ROOT, recipe, arch, set or [], folders, output, mirror, mkosi).image
+
+        raise Exit(code=session.breaks(ROOT, Path(image), broken, overlay, keyword, slow=slow))
     raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or [], slow=slow))
 
 

@@ -1,10 +1,12 @@
 """dist/: the artefacts of a build, put there whole or not at all."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from image.findings import Finding, FindingsError
 from image.plan import Plan
 
 _CHUNK = 1 << 20
+#: What a person stops a build with; held back while finished files are put in place, which takes no time.
+_STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def sha256_file(path: Path) -> str:
@@ -20,42 +24,74 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def check_folder(folder: Path) -> None:
+    """Make the folder and write to it: better told now than after the minutes of a build.
+
+    :raises FindingsError: when it can't be made or written.
+    """
+    probe = folder / f".{os.getpid()}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(bytes(4096))
+    except OSError as error:
+        raise _not_written(folder, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
 def publish(plan: Plan, outputs: Mapping[str, Path], record: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     """Move the outputs of a finished build to `folder` as ``STEM.SUFFIX`` and write SHA256SUMS beside them.
 
-    Each file is written beside its place and renamed; the image itself goes last, so that whoever sees a new image
-    has its plan and manifest. `record` is written as ``STEM.build.json``.
+    Each file is written beside its place; once all are, they are renamed, and no signal comes between. The record of
+    what was there goes first and the new one comes last: after a power cut, there is none, and the image is built anew.
 
     :param outputs: the file of each suffix; ``raw`` is the image.
+    :param record: written as ``STEM.build.json``, with the SHA-256 of each file.
     :returns: the final path of each suffix.
     :raises FindingsError: when the folder can't be written or its disk is full; the old artefacts are then whole.
     """
-    stem = plan.stem
-    placed: dict[str, Path] = {}
-    staged: list[tuple[Path, Path]] = []
+    placed = {suffix: folder / f"{plan.stem}.{suffix}" for suffix in outputs}
+    names = sorted(placed, key=lambda suffix: suffix == "raw")  # who sees a new image has its plan and manifest
+    last = folder / f"{plan.stem}.build.json"
+    staged = {target: _beside(target) for target in (*(placed[name] for name in names), last, folder / "SHA256SUMS")}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         digests = {}
         for suffix, path in outputs.items():
-            target = folder / f"{stem}.{suffix}"
-            beside = folder / f".{target.name}.{os.getpid()}.new"
-            staged.append((beside, target))
-            digests[target.name] = sha256_file(path)
-            _move(path, beside)
-            placed[suffix] = target
-        target = folder / f"{stem}.build.json"
-        beside = folder / f".{target.name}.{os.getpid()}.new"
-        staged.insert(0, (beside, target))
-        beside.write_text(json.dumps({**record, "sha256": digests}, indent=1, sort_keys=True) + "\n")
-        for beside, target in sorted(staged, key=lambda pair: pair[1].suffix == ".raw"):
-            beside.rename(target)
-        _write_sums(folder)
+            digests[placed[suffix].name] = sha256_file(path)
+            _move(path, staged[placed[suffix]])
+        text = json.dumps({**record, "sha256": digests}, indent=1, sort_keys=True) + "\n"
+        staged[last].write_text(text)
+        staged[folder / "SHA256SUMS"].write_text(_sums(folder, last.name, digests))
+        with _held():
+            last.unlink(missing_ok=True)
+            for target, beside in staged.items():
+                beside.rename(target)
     except OSError as error:
-        raise FindingsError([Finding(f"can't be written: {error.strerror}", file=folder)]) from error
+        raise _not_written(folder, error) from error
     finally:
-        for beside, _ in staged:
+        for beside in staged.values():
             beside.unlink(missing_ok=True)
     return placed
+
+
+def _not_written(folder: Path, error: OSError) -> FindingsError:
+    return FindingsError([Finding(f"can't be written: {error.strerror}", file=folder)])
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.new")
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """Hold back what stops a build until the block has ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -79,24 +115,32 @@ def _move(source: Path, target: Path) -> None:
 
 def read_record(plan: Plan, folder: Path) -> dict[str, Any] | None:
     """Return what `publish` recorded of the image that is there now, or None when it is not there or not whole."""
-    path = folder / f"{plan.stem}.build.json"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-        names = record["sha256"]
-    except (OSError, ValueError, KeyError):
+    record = _read(folder / f"{plan.stem}.build.json")
+    if record is None or "fingerprint" not in record:
         return None
-    return record if all((folder / name).is_file() for name in names) else None
+    return record if all((folder / name).is_file() for name in record["sha256"]) else None
 
 
-def _write_sums(folder: Path) -> None:
-    """Write SHA256SUMS (the format of sha256sum(1)) of all images in `folder`, from their records."""
-    lines = []
-    for path in sorted(folder.glob("*.build.json")):
-        digests = json.loads(path.read_text())["sha256"]
-        lines += [f"{digest}  {name}" for name, digest in sorted(digests.items()) if (folder / name).is_file()]
-    beside = folder / f".SHA256SUMS.{os.getpid()}.new"
-    beside.write_text("".join(f"{line}\n" for line in sorted(lines, key=lambda line: line[66:])))
-    beside.rename(folder / "SHA256SUMS")
+def _read(path: Path) -> dict[str, Any] | None:
+    """A record, or None when it can't be read or is none: somebody has edited it, or a disk has lost it."""
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("sha256"), dict) else None
+
+
+def _sums(folder: Path, new: str, digests: Mapping[str, str]) -> str:
+    """The text of SHA256SUMS (the format of sha256sum(1)) of all images in `folder`, from their records.
+
+    :param new: the name of the record that is about to be replaced; `digests` are its new ones.
+    """
+    lines = [f"{digest}  {name}" for name, digest in digests.items()]
+    for path in folder.glob("*.build.json"):
+        record = _read(path) if path.name != new else None
+        if record is not None:
+            lines += [f"{digest}  {name}" for name, digest in record["sha256"].items() if (folder / name).is_file()]
+    return "".join(f"{line}\n" for line in sorted(lines, key=lambda line: line[66:]))
 
 
 def remove_tree(path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import get_args
 
 from image import artefact
-from image.build import Built, ensure_base
+from image.build import Built, base_layers
 from image.build import build as build_image
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, FindingsError, fail, nearest
 from image.lint import lint as lint_tree
 from image.mirrors import host_mirrors
+from image.mkosi import remove_mapped
 from image.mkosi_fetch import ensure_mkosi
 from image.mkosi_tree import mkosi_tree
 from image.overlay import Architecture
@@ -19,6 +20,7 @@ from image.progress import Progress, size
 from image.recipe import load_recipe
 from image.render import Rendered
 from image.resolve import resolve
+from image.tools import ensure_tools
 
 
 def architecture(name: str) -> Architecture:
@@ -99,6 +101,18 @@ def image_path(root: Path, recipe: str, arch: str) -> Path:
     return Paths.of(root).dist / f"{plan.stem}.raw"
 
 
+def tools_for(root: Path, image: Path, mirror: str = "", mkosi: str = "") -> None:
+    """Have the tools that boot an image, which may have been built elsewhere: nothing of ours need be here yet.
+
+    :raises FindingsError: when there is no such image, or the tools can't be had.
+    """
+    if not image.is_file():
+        raise FindingsError([Finding("there is no such image", file=image)])
+    progress = Progress()
+    paths, mirrors = Paths.of(root), host_mirrors(mirror)
+    ensure_tools(ensure_mkosi(paths, mirrors, mkosi, progress), mirrors, paths, progress)
+
+
 def lint(
     root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str], mirror: str, mkosi: str
 ) -> None:
@@ -106,10 +120,9 @@ def lint(
     progress = Progress()
     paths, mirrors = Paths.of(root), host_mirrors(mirror)
     result = rendered(root, recipe, arch, settings, overlay_path)
-    base = ensure_base(
-        result, paths=paths, mirrors=mirrors, mkosi=ensure_mkosi(paths, mirrors, mkosi, progress), progress=progress
-    )
-    count = lint_tree(result, base.tree, base.root, base.initrd, base.toolbox, progress)
+    tool = ensure_mkosi(paths, mirrors, mkosi, progress)
+    with base_layers(result, paths=paths, mirrors=mirrors, mkosi=tool, progress=progress) as base:
+        count = lint_tree(result, base.tree, base.root, base.initrd, base.toolbox, progress)
     progress.note(f"{count} files checked, nothing found")
 
 
@@ -119,4 +132,7 @@ def clean(root: Path, cache: bool) -> None:
     for folder in (paths.build, paths.dist, *([paths.cache] if cache else [])):
         if folder.exists():
             artefact.remove_tree(folder)
+            remove_mapped(folder)  # what is left has owners of the image
+            if folder.exists():
+                raise fail("can't be removed as a whole", file=folder)
             Progress().note(f"{folder}: removed")

@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Literal, get_args
 
-from image.findings import Finding
+from image.findings import Finding, FindingsError
 from image.overlay import Overlay, Validator
 from image.progress import Progress
 from image.render import Rendered
@@ -45,8 +45,6 @@ def lint(rendered: Rendered, tree: Path, base: Path, initrd_base: Path, toolbox:
     :returns: how many files went through a tool.
     :raises FindingsError: with everything that the tools found.
     """
-    from image.findings import FindingsError
-
     stage = Stage(toolbox, (base, tree / "mkosi.extra"), (initrd_base, tree / "mkosi.initrd.extra"))
     findings: list[Finding] = []
     count = 0

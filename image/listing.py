@@ -27,7 +27,7 @@ def recipes(root: Path) -> None:
     table = _table("RECIPE", "VERSION", "TITLE", "OVERLAYS")
     for name in list_recipes(root / "recipes"):
         recipe = load_recipe(name, root / "recipes")
-        table.add_row(name, recipe.version, Text(printable(recipe.title)), ", ".join(recipe.overlays))
+        table.add_row(Text(printable(name)), recipe.version, Text(printable(recipe.title)), ", ".join(recipe.overlays))
     Console().print(table)
 
 
@@ -49,7 +49,7 @@ def overlays(root: Path, name: str, overlay_path: Sequence[str]) -> None:
             findings += error.findings
             continue
         rows = ", ".join(str(row) for row in definition.rows)
-        table.add_row(each, Text(printable(definition.title)), rows, ", ".join(definition.options))
+        table.add_row(Text(printable(each)), Text(printable(definition.title)), rows, ", ".join(definition.options))
     Console().print(table)
     if findings:
         raise FindingsError(findings)
@@ -72,7 +72,7 @@ def _describe(overlay: Overlay) -> None:
     console.print(Text(f"{overlay.name}: {printable(definition.title)}", "bold"))
     console.print(Text("\n".join(printable(line) for line in definition.description.splitlines())))
     facts = {
-        "folder": str(overlay.folder),
+        "folder": printable(str(overlay.folder)),
         "rows of the security model": ", ".join(str(row) for row in definition.rows),
         "packages": ", ".join(definition.packages),
         "requires": ", ".join(definition.requires),

@@ -34,8 +34,11 @@ class Mirrors:
         )
 
     def apt_conf(self) -> str:
-        """Return the host's options for reaching the archives, or nothing."""
-        return self.options
+        """Return apt.conf(5) text: the host's options for reaching the archives.
+
+        An index that can't be had is an error: by default apt only warns, and goes on without the security updates.
+        """
+        return f'{self.options}APT::Update::Error-Mode "any";\n'
 
 
 def host_mirrors(mirror: str = "") -> Mirrors:
@@ -73,7 +76,27 @@ def _apt_archives() -> tuple[str, str]:
         message = f"this host's apt names no Debian archive for its release ({codename or 'unknown'})"
         hint = f"name one: --mirror http://… or {MAIN}=http://…"
         raise FindingsError([Finding(message, hint=hint)])
-    return found[codename], found.get(f"{codename}-security", "")
+    return _listed(found[codename]), _listed(found.get(f"{codename}-security", ""))
+
+
+def _listed(uri: str) -> str:
+    """The archive that a ``mirror+file:`` URI stands for, as Debian's cloud images have it; any other as it is.
+
+    The list has a URI a line, with ``priority:N`` behind it, the lowest first (apt-transport-mirror(1)).
+    """
+    match = re.fullmatch(r"mirror\+file:(?://)?(/.+)", uri)
+    if not match:
+        return uri
+    try:
+        lines = [line.split() for line in Path(match[1]).read_text().splitlines()]
+    except (OSError, UnicodeDecodeError):
+        return uri
+    ranked = []
+    for words in lines:
+        if words and not words[0].startswith("#"):
+            priority = re.search(r"\bpriority:(\d+)", " ".join(words[1:]))
+            ranked.append((int(priority[1]) if priority else 2**31, words[0]))
+    return min(ranked, key=lambda each: each[0])[1] if ranked else uri
 
 
 def _host_codename() -> str:

@@ -56,8 +56,13 @@ class Mkosi:
 
     def remove_tree(self, path: Path) -> None:
         """Remove a folder with files of mapped owners in it. Nothing happens when it is not there."""
-        if path.exists():
-            subprocess.run([*user_namespace(), "rm", "-rf", "--one-file-system", "--", str(path)], check=False)
+        remove_mapped(path)
+
+
+def remove_mapped(path: Path) -> None:
+    """Remove a folder with files of mapped owners in it. Nothing happens when it is not there."""
+    if path.exists():
+        subprocess.run([*user_namespace(), "rm", "-rf", "--one-file-system", "--", str(path)], check=False)
 
 
 def user_namespace() -> list[str]:

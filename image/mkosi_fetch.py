@@ -37,24 +37,43 @@ def ensure_mkosi(paths: Paths, mirrors: Mirrors, override: str, progress: Progre
     with FileLock(base / "lock"):
         unpacked = base / known["sha256"]
         if not (unpacked / _PACKAGES / "mkosi").is_dir():
-            with progress.step("Fetching mkosi") as step:
-                archive = Archive(base / "apt", mirrors, lock["suite"])
-                archive.update(progress)
-                deb, version = _fetch(archive, lock)
-                digest = sha256_file(deb)
-                step.update(f"{version}, {digest[:16]}…")
-            if version != known["version"]:
-                progress.note(
-                    f"note: mkosi {version} is used, within the tested range; {known['version']} is no longer to be had"
-                )
-            elif digest != known["sha256"]:
-                raise fail(
-                    f"mkosi {version} from the archive has the SHA-256 {digest}, and not {known['sha256']}",
-                    hint="somebody has changed the package, or image/mkosi.toml is wrong",
-                )
-            unpacked = base / digest
-            unpack(deb, unpacked)
-        return Mkosi(unpacked / _PACKAGES, _version(unpacked / _PACKAGES), unpacked.name, paths.cache)
+            unpacked = _fetched(base, lock, mirrors, progress)
+        version = _version(unpacked / _PACKAGES)
+        if unpacked.name != known["sha256"]:
+            progress.note(f"note: mkosi {version} is used, of the tested range; the known good is {known['version']}")
+        return Mkosi(unpacked / _PACKAGES, version, unpacked.name, paths.cache)
+
+
+def _fetched(base: Path, lock: dict[str, Any], mirrors: Mirrors, progress: Progress) -> Path:
+    """Fetch, check and unpack mkosi below `base`; where that can't be, return the substitute of an earlier run."""
+    known = lock["known"]
+    try:
+        with progress.step("Fetching mkosi") as step:
+            archive = Archive(base / "apt", mirrors, lock["suite"])
+            archive.update(progress)
+            deb, version = _fetch(archive, lock)
+            digest = sha256_file(deb)
+            step.update(f"{version}, {digest[:16]}…")
+    except FindingsError as error:
+        old = _substitute(base, lock)
+        if old is None:
+            raise
+        progress.note(f"note: {error.findings[0].message}; the cache's mkosi serves")
+        return old
+    if version == known["version"] and digest != known["sha256"]:
+        raise fail(
+            f"mkosi {version} from the archive has the SHA-256 {digest}, and not {known['sha256']}",
+            hint="somebody has changed the package, or image/mkosi.toml is wrong",
+        )
+    unpack(deb, base / digest)
+    return base / digest
+
+
+def _substitute(base: Path, lock: dict[str, Any]) -> Path | None:
+    """Return the mkosi of the tested range that was fetched last, or None."""
+    unpacked = base.glob("[0-9a-f]" * 64)
+    found = [folder for folder in unpacked if _version(folder / _PACKAGES).startswith(lock["range"])]
+    return max(found, key=lambda folder: folder.stat().st_ctime, default=None)
 
 
 def _own(folder: Path, paths: Paths) -> Mkosi:

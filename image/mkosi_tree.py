@@ -35,6 +35,7 @@ def mkosi_tree(rendered: Rendered, mirrors: Mirrors) -> Tree:
         tree.files |= {f"{name}/{path}": file for path, file in part.files.items()}
         tree.links |= {f"{name}/{path}": target for path, target in part.links.items()}
         tree.folder_modes |= {f"{name}/{path}": mode for path, mode in part.folder_modes.items()}
+        tree.folder_modes.setdefault(name, 0o755)  # mkosi insists on it, also when nothing is laid over the initrd
     for scope, units in (("system", plan.units), ("user", plan.user_units)):
         path = f"mkosi.extra/usr/lib/systemd/{scope}-preset/10-tau.preset"
         tree.add_text(path, render_text(TEMPLATES / "preset.j2", {"units": units}))

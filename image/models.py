@@ -18,9 +18,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def is_image_path(text: str) -> bool:
+    """Whether it is a normal absolute path: no way out of the image, nothing that a shell or unit would read anew."""
+    return re.fullmatch(r"(/[A-Za-z0-9@._+:\\-]+)+", text) is not None and not {"..", "."} & set(text.split("/"))
+
+
 def _absolute_path(text: str) -> str:
-    """A normal absolute path inside the image; no way out of it, nothing that a shell or unit file would read anew."""
-    if not re.fullmatch(r"(/[A-Za-z0-9@._+:\\-]+)+", text) or {"..", "."} & set(text.split("/")):
+    if not is_image_path(text):
         raise ValueError("is not a path inside the image (absolute, without .., of letters, digits and @._+:\\-)")
     return text
 

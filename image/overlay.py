@@ -1,5 +1,6 @@
 """An overlay: one feature of the image, a folder with an overlay.yaml, files, and checks."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from image.models import (
     Text,
     UnitName,
     UserName,
+    is_image_path,
     load_model,
 )
 from image.options import Option
@@ -128,17 +130,18 @@ class Overlay:
 
         :raises FindingsError: for anything that is neither a regular file nor a folder, or has a name that is no
             path of an image. A symbolic link in a checkout could point anywhere; links are stated in overlay.yaml.
+            And for a folder that can't be read: an image without its files would be another.
         """
         base = self.folder / part
         found, findings = [], []
-        for path in sorted(base.rglob("*")) if base.is_dir() else []:
+        for path in _everything_below(base):
             relative = path.relative_to(base)
             if path.is_symlink():
                 message = "is a symbolic link; state it under links: in overlay.yaml"
                 findings.append(Finding(message, file=path))
             elif path.is_file():
                 found.append(relative)
-                if not _is_image_path(f"/{relative}"):
+                if not is_image_path(f"/{relative}"):
                     findings.append(Finding("has a name that is no path of an image", file=path))
             elif not path.is_dir():
                 findings.append(Finding("is neither a file nor a folder", file=path))
@@ -147,14 +150,17 @@ class Overlay:
         return found
 
 
-def _is_image_path(path: str) -> bool:
-    from image.models import _absolute_path
+def _everything_below(base: Path) -> list[Path]:
+    def stop(error: OSError) -> None:
+        if error.filename != str(base) or not isinstance(error, FileNotFoundError):
+            raise _unreadable(Path(error.filename), error) from error
 
-    try:
-        _absolute_path(path)
-    except ValueError:
-        return False
-    return True
+    found = [Path(folder, name) for folder, *names in os.walk(base, onerror=stop) for name in [*names[0], *names[1]]]
+    return sorted(found)
+
+
+def _unreadable(path: Path, error: OSError) -> FindingsError:
+    return FindingsError([Finding(f"can't be read: {error.strerror}", file=path)])
 
 
 def find_overlays(search_path: Sequence[Path]) -> dict[str, Path]:
@@ -163,10 +169,22 @@ def find_overlays(search_path: Sequence[Path]) -> dict[str, Path]:
     for base in search_path:
         if not base.is_dir():
             raise FindingsError([Finding("is not a folder of overlays", file=base)])
-        for folder in sorted(base.iterdir()):
-            if (folder / "overlay.yaml").is_file():
+        try:
+            folders = sorted(base.iterdir())
+        except OSError as error:
+            raise _unreadable(base, error) from error
+        for folder in folders:
+            if _holds_overlay(folder):
                 found.setdefault(folder.name, folder)
     return found
+
+
+def _holds_overlay(folder: Path) -> bool:
+    """Whether it is an overlay. One that can't be looked into is, too: it is refused when a recipe names it."""
+    try:
+        return (folder / "overlay.yaml").is_file()
+    except PermissionError:
+        return True
 
 
 def load_overlay(name: str, folders: dict[str, Path]) -> Overlay:

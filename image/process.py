@@ -4,14 +4,18 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from image.findings import Finding, FindingsError
 
 #: Seconds that a program has to end by itself once it was asked to.
 _GRACE = 20
+#: Lines of output that are kept to tell from them why a program has failed.
+_KEPT = 500
 
 
 class Interrupted(BaseException):
@@ -20,6 +24,11 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+
+
+def last_lines(lines: Sequence[str]) -> list[str]:
+    """What is quoted of a program that failed, unless its caller knows better: the last dozen lines."""
+    return list(lines[-12:])
 
 
 @contextlib.contextmanager
@@ -45,6 +54,7 @@ def run_logged(
     cwd: Path,
     env: Mapping[str, str],
     listen: Callable[[str], None] = lambda line: None,
+    quote: Callable[[Sequence[str]], list[str]] = last_lines,
 ) -> None:
     """Run `command` in a process group of its own, append all that it prints to `log`.
 
@@ -53,13 +63,13 @@ def run_logged(
 
     :param what: what it does, for the error.
     :param listen: called with every line of output.
-    :raises FindingsError: when it can't be started or fails; the error quotes the last lines and names the log.
+    :param quote: chooses from the last lines those that tell why it failed.
+    :raises FindingsError: when it can't be started or fails; the error quotes its lines and names the log.
     """
-    tail: list[str] = []
+    tail: deque[str] = deque(maxlen=_KEPT)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8", errors="replace") as stream:
-        stream.write(f"$ {' '.join(command)}\n")
-        stream.flush()
+        _write(stream, f"$ {' '.join(command)}\n", log)
         try:
             process = subprocess.Popen(
                 command,
@@ -77,31 +87,44 @@ def run_logged(
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                stream.write(line)
-                tail = [*tail[-11:], line.rstrip()]
+                _write(stream, line, log)
+                tail.append(line.rstrip())
                 listen(line.rstrip())
             process.wait()
         except BaseException:
             _stop(process)
             raise
-        finally:
-            stream.flush()
     if process.returncode != 0:
-        quoted = "\n".join(text[:300] for text in tail)
+        quoted = "\n".join(text[:300] for text in quote(tuple(tail)))
         raise FindingsError(
             [Finding(f"{what} failed (exit status {process.returncode})", hint=f"{quoted}\nfull log: {log}")]
         )
 
 
+def _write(stream: TextIO, line: str, log: Path) -> None:
+    try:
+        stream.write(line)
+        stream.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            stream.close()  # what it still holds can't be written either
+        raise FindingsError([Finding(f"can't be written: {error.strerror}", file=log)]) from error
+
+
 def _stop(process: subprocess.Popen[str]) -> None:
+    """End the program and all of its process group, however it has left its children."""
     for number, patience in ((signal.SIGINT, _GRACE), (signal.SIGTERM, _GRACE), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+        _signal_group(process, number)
         try:
             process.wait(patience)
             break
         except subprocess.TimeoutExpired:
             continue
-        except KeyboardInterrupt:  # a second Ctrl-C: no more patience
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        except (KeyboardInterrupt, Interrupted):  # a second Ctrl-C: no more patience
+            _signal_group(process, signal.SIGKILL)
+    _signal_group(process, signal.SIGKILL)
+
+
+def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,8 +1,11 @@
 """What a machine sent: every frame of its network card from power-on, in words, and questions to ask about it.
 
 QEMU's filter-dump writes each frame with one writev(2) (net/dump.c), so that a frame is in the file before the far side
-has it; a frame that is half written is read the next time. The file is begun anew at each power-on: the machine keeps
-those of earlier boots beside it, and a capture reads them all. A restored snapshot rewinds the machine, not the file.
+has it; a frame that is half written is read the next time. The files are begun anew at each power-on: the machine keeps
+those of earlier boots beside them, and a capture reads all. A restored snapshot rewinds the machine, not the files.
+
+Which way a frame went is told by QEMU, with a second file of what was sent, and not by the frame: its source address is
+the machine's to choose, and a random one must not hide what it sends.
 """
 
 import ipaddress
@@ -170,21 +173,23 @@ HOUSEKEEPING = (
 class Capture:
     """The frames of one machine from its first power-on."""
 
-    def __init__(self, files: Files, mac: str) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
-        self._mac = bytes.fromhex(mac.replace(":", ""))
 
     def packets(self, since: int = 0) -> list[Packet]:
         """Return every frame after a mark that has been written so far, in both directions."""
-        packets = []
-        number = 0
-        for path in [*self._files.earlier_packets(), self._files.packets]:
-            if path.exists():
-                for time, data in frames(path.read_bytes()):
-                    if number >= since:
-                        packets.append(Packet(number, time, data[6:12] == self._mac, data))
-                    number += 1
-        return packets
+        packets: list[Packet] = []
+        for path, sent_path in self._files.boots():
+            if not (path.exists() and sent_path.exists()):
+                continue
+            found = frames(path.read_bytes())
+            sent = [data for _, data in frames(sent_path.read_bytes())]  # read last: it has all that the other has
+            position = 0
+            for time, data in found:
+                sent_it = position < len(sent) and data == sent[position]
+                position += sent_it
+                packets.append(Packet(len(packets), time, sent_it, data))
+        return packets[since:]
 
     def mark(self) -> int:
         """Return the present position, for `since`."""

@@ -18,6 +18,7 @@ class Settings:
     :param medium: how it sees the image: as a disk (virtio), a USB stick (xhci) or an optical disc.
     :param disk_size: bytes; the image is laid at the start of a disk of this size.
     :param memory: MiB.
+    :param cpus: one: a second makes an emulated boot cost 40 % more of the host and no shorter (docs/ci.md).
     :param extra_disk: a second disk, in a qcow2 file.
     :param credentials: handed in over SMBIOS, beside those of the harness.
     :param mac: the network card's hardware address; its last byte decides which IPv4 address it is given.
@@ -30,7 +31,7 @@ class Settings:
     medium: Medium = "disk"
     disk_size: int = 16 << 30
     memory: int = 2048
-    cpus: int = 2
+    cpus: int = 1
     extra_disk: Path | None = None
     extra_disk_first: bool = False
     credentials: dict[str, bytes] = field(default_factory=dict)
@@ -39,6 +40,11 @@ class Settings:
     network: bool = True
     mac: str = "52:54:00:74:61:00"
     interactive: bool = False
+
+    @property
+    def serial(self) -> str:
+        """The guest's name of its serial line, below /dev."""
+        return "ttyS0" if self.arch == "x86_64" else "ttyAMA0"
 
 
 @dataclass(frozen=True)
@@ -77,14 +83,25 @@ class Files:
         """Every packet of the network card since it was switched on, in pcap format."""
         return self.folder / "packets.pcap"
 
-    def earlier_packets(self) -> list[Path]:
-        """Those of earlier boots, the first one first."""
-        return sorted(self.folder.glob("packets-*.pcap"))
+    @property
+    def sent(self) -> Path:
+        """Those of them that the machine sent: what it is told by hardware address it can choose itself."""
+        return self.folder / "sent.pcap"
+
+    def boots(self) -> list[tuple[Path, Path]]:
+        """Return `packets` and `sent` of each boot, the first one first; those of the present one may not be there."""
+        earlier = sorted(self.folder.glob("packets-*.pcap"))
+        return [
+            *((path, self.folder / path.name.replace("packets", "sent")) for path in earlier),
+            (self.packets, self.sent),
+        ]
 
     def keep_packets(self) -> None:
-        """Put the packets of the last boot aside: QEMU begins the file anew."""
-        if self.packets.exists():
-            self.packets.rename(self.folder / f"packets-{len(self.earlier_packets()):03}.pcap")
+        """Put the packets of the last boot aside: QEMU begins the files anew."""
+        if self.packets.exists() and self.sent.exists():
+            packets, sent = (self.folder / f"{kind}-{len(self.boots()) - 1:03}.pcap" for kind in ("packets", "sent"))
+            self.packets.rename(packets)
+            self.sent.rename(sent)
 
 
 def build(
@@ -96,7 +113,7 @@ def build(
     """
     command = [f"qemu-system-{settings.arch}", "-nodefaults", "-no-user-config", "-display", "none"]
     command += ["-machine", "q35,smm=off" if settings.arch == "x86_64" else "virt,gic-version=3"]
-    command += accel.arguments()
+    command += accel.arguments(settings.arch)
     command += ["-smp", str(settings.cpus), "-m", str(settings.memory)]
     command += ["-device", "VGA" if settings.arch == "x86_64" else "ramfb"]  # what a screenshot is taken of
     command += ["-device", "qemu-xhci,id=xhci", "-device", "usb-kbd,bus=xhci.0"]
@@ -120,7 +137,9 @@ def _connections(settings: Settings, files: Files) -> list[str]:
     command += ["-chardev", f"socket,id=shell,path={files.shell},server=on,wait=off"]
     command += ["-device", f"virtserialport,chardev=shell,name={SHELL_PORT}"]
     if settings.network:
-        command += ["-object", f"filter-dump,id=dump,netdev=net,file={files.packets},maxlen=65535"]
+        # Queues are named from the network's side: what it receives is what the machine sends (qemu(1), "queue").
+        for name, queue, path in (("dump", "all", files.packets), ("sent", "rx", files.sent)):
+            command += ["-object", f"filter-dump,id={name},netdev=net,queue={queue},file={path},maxlen=65535"]
     return command
 
 

@@ -64,6 +64,14 @@ def shell() -> dict[str, bytes]:
     }
 
 
+def crashes() -> dict[str, bytes]:
+    """The credential that makes the kernel tell of every program that crashes, for the deny-list to see.
+
+    On x86_64 it does so by itself; on aarch64 only when asked (arch/arm64/kernel/traps.c, show_unhandled_signals).
+    """
+    return {"sysctl.extra": b"debug.exception-trace = 1\n"}
+
+
 def smbios_string(name: str, value: bytes) -> bytes:
     """One SMBIOS type 11 string.
 

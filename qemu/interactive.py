@@ -49,7 +49,7 @@ def boot(
         handed_in[name] = value.encode()
     try:
         arch = artefact.architecture(toolbox, image)
-        settings = Settings(arch=arch, medium=medium, memory=memory, network=not offline, interactive=True)
+        settings = Settings(arch=arch, medium=medium, memory=memory, cpus=2, network=not offline, interactive=True)
         code = firmware.find(toolbox, arch)
         acceleration = accel.choose(toolbox, code, image, arch, cache)
         with tempfile.TemporaryDirectory(prefix="tau-boot-", dir="/var/tmp") as folder:

@@ -63,7 +63,7 @@ class Machine:
         self._cache = cache
         self.shell = Shell(self.files.shell)
         self.network = network
-        self.capture = Capture(self.files, self.settings.mac)
+        self.capture = Capture(self.files)
         self.boots = 0
         #: Whether a check has changed it since its snapshot was taken.
         self.changed = False
@@ -86,7 +86,7 @@ class Machine:
         self.boots += 1
         handed_in = dict(self.settings.credentials)
         if self.settings.harness_shell:
-            handed_in |= credentials.shell()
+            handed_in |= credentials.shell() | credentials.crashes()
         netdev = self.network.netdev() if self.network is not None else "user,restrict=on,ipv6=on"
         command = commandline.build(self.settings, self.files, self.image, self._firmware, self.accel, netdev)
         command += credentials.write(self.files.folder / "credentials", handed_in)
@@ -209,18 +209,22 @@ class Machine:
 
         :param clean: as for :meth:`boot`. The way down counts too.
         """
-        before = self.run("cat /proc/sys/kernel/random/boot_id").text
-        mark = self.console.mark()
+        mark, events = self.console.mark(), self.monitor.mark()
         self.shell.run("systemctl --no-block reboot", 30)
-        deadline = time.monotonic() + BOOT_TIMEOUT
-        while time.monotonic() < deadline:
-            time.sleep(2)
-            if "Linux version" not in self.console.since(mark):
-                continue
-            self.wait_for_shell(since=mark)
-            if self.run("cat /proc/sys/kernel/random/boot_id").text != before:
-                return self._booted(self.wait_for_boot(), mark, clean)
-        raise GuestSilentError(with_console("the machine did not come back", self.console.tail(), self.console.log))
+        if self.monitor.wait("RESET", since=events, timeout=BOOT_TIMEOUT) is None:
+            raise GuestSilentError(with_console("the machine did not go down", self.console.tail(), self.console.log))
+        # What the old system's shell had still to say is gone with it.
+        self.wait_for_shell(since=mark)
+        return self._booted(self.wait_for_boot(), mark, clean)
+
+    def wait_for_restart(self, since: int, timeout: float) -> None:
+        """Wait until the machine has started again by itself, as after a panic.
+
+        :param since: a mark of the monitor's events.
+        :raises GuestSilentError: when it does not within `timeout` seconds.
+        """
+        if self.monitor.wait("RESET", since=since, timeout=timeout) is None:
+            raise GuestSilentError(with_console("the machine did not restart", self.console.tail(), self.console.log))
 
     @property
     def running(self) -> bool:
@@ -317,17 +321,19 @@ class Machine:
         snapshot.save(self.monitor, name)
 
     def restore(self, name: str) -> None:
-        """Go back to a kept state. Connections through the virtual network do not survive; the clock is set anew."""
-        if self.settings.network:
-            self.plug_network()  # a cable that a check pulled is QEMU's business, and no part of the state
+        """Go back to a kept state. Connections through the virtual network do not survive; the clock is set anew.
+
+        By a new QEMU: one that has run on past the state never lets the time stamp counter go backwards
+        (system/cpu-timers.c), so that the guest would see it leap ahead by that much, and its watchdogs a hang.
+        """
+        if self._process is not None and self.running:
+            self.monitor.execute("quit")
+            self._process.wait(30)
+        self.close()
+        self.start()
         snapshot.load(self.monitor, name)
         self.shell.connect(60)
         self.shell.run(f"date --set=@{time.time():.3f} >/dev/null", 30)
-
-    def resume(self, name: str) -> None:
-        """Switch it on in a kept state instead of booting it."""
-        self.start()
-        self.restore(name)
 
     def has_snapshot(self, name: str) -> bool:
         """Whether a state of that name is kept."""

@@ -27,6 +27,15 @@ from qemu.net import Network, Sink
 from qemu.servers import DohServer, TimeServer
 from qemu.terminal import PASSWORD, USER, Terminal
 
+#: Known wherever the checks are: those of an overlay outside of the repository have no configuration of ours.
+_MARKERS = (
+    "boot: needs a machine that has booted (set by itself for checks that use one)",
+    "destructive: spoils its machine, which is then restored",
+    "pristine: needs a machine that no other check has changed",
+    "slow: waits ten minutes",
+    "xdist_group(name): checks that run in one process (pytest-xdist)",
+    "row(number): a row of the security model that the check shows",
+)
 #: Fixtures that need a machine; whatever uses one is marked ``boot``.
 _MACHINES = {"machine", "host", "terminal", "capture", "fresh_machine"}
 _BOOTED = "booted"
@@ -49,14 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.pluginmanager.has_plugin("pytest11.testinfra"):
         raise pytest.UsageError("testinfra's own plugin would check this host; add: -p no:pytest11.testinfra")
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
     config.pluginmanager.register(report.Report(config), "tau-report")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what boots, and run it after what does not; modules that change their machine come last."""
     for item in items:
         if _MACHINES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.boot)
+        if "machine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("machine"))  # one process boots it; others do the rest meanwhile
 
     def rank(item: pytest.Item) -> int:
         if item.get_closest_marker("boot") is None:
@@ -197,7 +211,7 @@ def _shared(pytestconfig: pytest.Config, fresh_machine: Callable[..., Machine]) 
     machine = fresh_machine(keep=True)
     ready = machine.files.folder / kept.READY
     if ready.exists():
-        machine.resume(_BOOTED)
+        machine.restore(_BOOTED)
     else:
         try:
             machine.boot()

@@ -47,9 +47,7 @@ class Report:
         self.folder: Path = config.getoption("--reports")
         #: The machines of the session; those that are off are asked for their console only.
         self.machines: list[Machine] = []
-        self._outcomes: dict[str, str] = {}
-        self._overlay: dict[str, str] = {}
-        self._rows: dict[str, list[int]] = {}
+        self._outcomes: dict[str, tuple[str, str, list[int]]] = {}  # outcome, overlay and rows of each check
 
     def keep(self, name: str) -> Path:
         """Write console log, journal and screenshot of every machine that there is to a folder of the reports."""
@@ -61,11 +59,11 @@ class Report:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Note the overlay and the rows that a check belongs to."""
+        """Note the overlay and the rows that a check belongs to, where they go along with its outcome."""
         path = Path(str(item.path))
-        self._overlay[item.nodeid] = path.parent.name if path.parent.parent.name == "overlays" else "build system"
+        overlay = path.parent.name if path.parent.parent.name == "overlays" else "build system"
         rows = [int(mark.args[0]) for mark in item.iter_markers("row") if mark.args]
-        self._rows[item.nodeid] = rows
+        item.user_properties += [("overlay", overlay), ("rows", rows)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -73,13 +71,17 @@ class Report:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Keep evidence when a check that uses the machine fails."""
         report = yield
-        if report.when == "call" or report.failed or report.skipped:
-            outcome = "passed" if report.passed else "skipped" if report.skipped else "failed"
-            self._outcomes[item.nodeid] = outcome
         if report.failed and item.get_closest_marker("boot") is not None:
             folder = self.keep(plain(item.nodeid))
             report.sections.append(("evidence", str(folder)))
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count an outcome, wherever the check has run: in this process or in another of pytest-xdist's."""
+        if report.when == "call" or report.failed or report.skipped:
+            outcome = "passed" if report.passed else "skipped" if report.skipped else "failed"
+            belongs = dict(report.user_properties)
+            self._outcomes[report.nodeid] = (outcome, str(belongs["overlay"]), list(belongs["rows"]))  # type: ignore[call-overload]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary and write it to summary.md."""
@@ -87,9 +89,9 @@ class Report:
             return
         by_overlay: dict[str, list[str]] = defaultdict(list)
         by_row: dict[int, list[str]] = defaultdict(list)
-        for nodeid, outcome in self._outcomes.items():
-            by_overlay[self._overlay[nodeid]].append(outcome)
-            for row in self._rows[nodeid]:
+        for outcome, overlay, rows in self._outcomes.values():
+            by_overlay[overlay].append(outcome)
+            for row in rows:
                 by_row[row].append(outcome)
         lines = ["## By overlay", "", "| overlay | passed | failed | skipped |", "|---|---|---|---|"]
         lines += [_line(name, outcomes) for name, outcomes in sorted(by_overlay.items())]

@@ -1,5 +1,6 @@
 """Run the checks with pytest: the fast ones, or all of them on one image."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,16 +14,25 @@ from qemu.errors import MachineError
 
 def fast(root: Path, keyword: str) -> int:
     """Run what needs no machine; returns pytest's exit status."""
-    return _pytest(root, ["tests", "-m", "not boot"], keyword)
+    return _pytest(root, ["tests", "-m", "not boot and not build"], keyword)
 
 
 def everything(
-    root: Path, image: Path, overlay: str, keyword: str, overlay_path: Sequence[str], *, slow: bool = False
+    root: Path,
+    image: Path,
+    overlay: str,
+    keyword: str,
+    overlay_path: Sequence[str],
+    *,
+    slow: bool = False,
+    breaks: str = "",
 ) -> int:
     """Run all checks on an image: those of the build system and those of every overlay in its plan.
 
     :param overlay: only the checks of this overlay, when given.
     :param slow: also those that take many minutes.
+    :param breaks: break each of these checks on purpose, and pass those that fail (tests/breaks/plugin.py): in the
+        system as it is (``guest``), or on the image that was built with the breaks (``image``).
     :raises FindingsError: when the image is missing or none of ours, or it has no such overlay.
     """
     image = image.resolve()
@@ -41,22 +51,26 @@ def everything(
         found = next((folder / name for folder in folders if (folder / name / "overlay.yaml").is_file()), None)
         checks += [str(path) for path in sorted(found.glob("test_*.py"))] if found else []
     reports = Paths.of(root).build / "reports"
-    arguments = [*([] if overlay else ["tests"]), *checks]
+    arguments = [*([] if overlay or breaks else ["tests"]), *checks]
+    arguments += ["-p", "tests.breaks.plugin", f"--breaks={breaks}"] if breaks else []
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
     arguments += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
     return _pytest(root, [*arguments, *([] if slow else ["-m", "not slow"])], keyword)
 
 
+def processes() -> int:
+    """Return how many processes share the checks: one boots the machine of most, the others those of their own.
+
+    A machine has 2 GiB of memory, and a processor to itself most of the time.
+    """
+    gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    return max(1, min(len(os.sched_getaffinity(0)), gibibytes // 4, 4))
+
+
 def _pytest(root: Path, arguments: list[str], keyword: str) -> int:
     selection = ["-k", keyword] if keyword else []
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--import-mode=importlib",
-        "-p",
-        "no:pytest11.testinfra",
-        *arguments,
-        *selection,
-    ]
+    # Groups (qemu/plugin.py) keep the checks of the shared machine in one process; pytest-xdist's "loadgroup".
+    spread = ["-n", str(processes()), "--dist=loadgroup"] if processes() > 1 else []
+    command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-p", "no:pytest11.testinfra"]
+    command += [*spread, *arguments, *selection]
     return subprocess.run(command, cwd=root, check=False).returncode

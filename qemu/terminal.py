@@ -37,15 +37,18 @@ class Terminal:
             self.console.send(typed)
             typed = "\n"
             try:
-                found = self.console.expect(rf"login: $|{_SHELL}", timeout=5, since=mark)
+                found = self.console.expect(rf"login: $|{_ASKS}|{_SHELL}", timeout=5, since=mark)
             except GuestSilentError:
                 if time.monotonic() > deadline:
                     raise
                 self.console.send("\x03")  # a program is running
                 time.sleep(0.5)  # an interrupt empties the terminal's queue: what comes too soon is lost (termios(3))
                 continue
+            self._settle()
+            # login(1) itself, which asks after a refusal, takes an empty name and goes on to the password.
+            if re.search(_ASKS, self.console.since(mark)):
+                continue
             if found[0].startswith("login"):
-                self._settle()
                 return
             typed = "exit\n"
 

@@ -67,10 +67,13 @@ def test_names_of_the_local_network_are_not_told_to_the_server(machine: Machine,
 def test_clear_text_names_do_not_leave(
     machine: Machine, capture: Capture, sink: Sink, transport: str, port: int
 ) -> None:
-    mark = capture.mark()
+    mark, arrived = capture.mark(), sink.mark()
     send(machine, transport, sink.address, port)
     send(machine, transport, sink.address_v6, port)
     assert [str(packet) for packet in capture.clear_text_dns(mark)] == []
+    # A second witness: the capture knows the machine by its hardware address, and sees nothing where that is random.
+    assert [str(event) for event in sink.queries(arrived)] == []
+    assert [str(event) for event in sink.connections(arrived) if event.port == port] == []
 
 
 @pytest.mark.destructive

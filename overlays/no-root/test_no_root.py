@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from image.plan import Plan
+from qemu.commandline import Settings
 from qemu.machine import Machine
 from qemu.terminal import PASSWORD, USER, Terminal
 
@@ -34,14 +36,17 @@ def test_no_shell_in(machine: Machine, target: str) -> None:
     machine.run(f"systemctl --no-block isolate {target}.target")
     machine.console.expect(rf"\({target}\)\. There is no root shell", timeout=120, since=mark)
     assert machine.run("pgrep -x 'sulogin|systemd-sulogin-shell'").status == 1
-    assert machine.run("pgrep -t ttyS0 -x 'bash|sh|dash'").status == 1 or "no-shell" in machine.succeed(
-        "ps -t ttyS0 -o args="
+    serial = machine.settings.serial
+    assert machine.run(f"pgrep -t {serial} -x 'bash|sh|dash'").status == 1 or "no-shell" in machine.succeed(
+        f"ps -t {serial} -o args="
     )
 
 
-def test_no_shell_by_the_kernel_command_line(fresh_machine: Callable[..., Machine]) -> None:
+def test_no_shell_by_the_kernel_command_line(fresh_machine: Callable[..., Machine], plan: Plan) -> None:
     """What somebody would type into a boot entry, if there were an editor."""
-    words = "rd.systemd.unit=emergency.target systemd.debug_shell=ttyS0 SYSTEMD_SULOGIN_FORCE=1 rd.systemd.debug_shell"
+    serial = Settings(arch=plan.arch).serial
+    words = f"rd.systemd.unit=emergency.target systemd.debug_shell={serial} SYSTEMD_SULOGIN_FORCE=1"
+    words += " rd.systemd.debug_shell"
     with fresh_machine(kernel_arguments=words, harness_shell=False) as machine:
         machine.start()
         machine.console.expect("There is no root shell", timeout=240)
@@ -57,7 +62,8 @@ def test_the_boot_entry_has_no_editor(machine: Machine) -> None:
 
 
 @pytest.mark.slow
-def test_credentials_that_would_let_root_in(fresh_machine: Callable[..., Machine]) -> None:
+def test_credentials_that_would_let_root_in(fresh_machine: Callable[..., Machine], plan: Plan) -> None:
+    serial = Settings(arch=plan.arch).serial
     handed = {
         "tau.user.name": USER.encode(),
         "tau.user.password": PASSWORD.encode(),
@@ -69,8 +75,8 @@ def test_credentials_that_would_let_root_in(fresh_machine: Callable[..., Machine
         "tmpfiles.extra": b"f /root/from-a-credential 0644 root root - x\n",
         "agetty.autologin": b"root",
         "login.noauth": b"yes",
-        "tty.serial.ttyS0.agetty.autologin": b"root",
-        "tty.serial.ttyS0.login.noauth": b"yes",
+        f"tty.serial.{serial}.agetty.autologin": b"root",
+        f"tty.serial.{serial}.login.noauth": b"yes",
         "firstboot.locale": b"xx_XX",
     }
     with fresh_machine(credentials=handed) as machine:

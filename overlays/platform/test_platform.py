@@ -55,3 +55,12 @@ def test_partition_table(machine: Machine) -> None:
     end = max(each["start"] + each["size"] for each in table)
     total = int(machine.succeed("blockdev --getsz /dev/vda"))
     assert total - end < 4096, "the disk is not used to its end"
+
+
+def test_it_says_who_it_is(host: Host, plan: Plan) -> None:
+    told = host.check_output(". /etc/os-release && echo $PRETTY_NAME, $ID, like $ID_LIKE, $IMAGE_ID, $IMAGE_VERSION")
+    assert told == f"Tau OS {plan.version}, tau, like debian, {plan.name}, {plan.version}"
+    for path in ("/etc/issue", "/etc/issue.net", "/etc/motd"):
+        assert host.file(path).content_string.startswith("Tau OS ")
+    booted = host.check_output("bootctl list --json=short 2>/dev/null || true")
+    assert "Debian" not in booted

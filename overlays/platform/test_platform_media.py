@@ -32,6 +32,10 @@ def clean_boot(machine: Machine) -> None:
     assert machine.denied() == []
 
 
+#: For the checks that use the machine below: one process has it.
+together = pytest.mark.xdist_group("installed")
+
+
 @pytest.fixture(scope="module")
 def installed(fresh_machine: Make) -> Machine:
     """A machine that has had its first boot and is off."""
@@ -43,6 +47,7 @@ def installed(fresh_machine: Make) -> Machine:
     return machine
 
 
+@together
 def test_a_second_boot_keeps_all_and_makes_nothing(installed: Machine) -> None:
     clean_boot(installed)
     now, first = state_of(installed), installed.first  # type: ignore[attr-defined]
@@ -54,6 +59,7 @@ def test_a_second_boot_keeps_all_and_makes_nothing(installed: Machine) -> None:
     installed.shut_down()
 
 
+@together
 def test_two_machines_have_nothing_in_common(installed: Machine, fresh_machine: Make) -> None:
     with fresh_machine() as other:
         clean_boot(other)
@@ -90,6 +96,7 @@ def test_a_stick_keeps_its_own_state(fresh_machine: Make) -> None:
         assert machine.succeed("findmnt -no SOURCE /var").startswith("/dev/sda")
 
 
+@together
 def test_a_disc_beside_an_installed_disk_leaves_it_alone(installed: Machine, fresh_machine: Make) -> None:
     disk = installed.files.disk
     with fresh_machine(medium="cdrom", extra_disk=disk) as machine:
@@ -100,6 +107,7 @@ def test_a_disc_beside_an_installed_disk_leaves_it_alone(installed: Machine, fre
     assert hashlib.file_digest(disk.open("rb"), "sha256").hexdigest() == before
 
 
+@together
 def test_a_stick_beside_an_installed_disk_of_its_version(installed: Machine, fresh_machine: Make) -> None:
     with fresh_machine(medium="usb", extra_disk=installed.files.disk) as machine:
         clean_boot(machine)
@@ -126,8 +134,8 @@ def test_a_flipped_byte_is_noticed_and_never_used(fresh_machine: Make, image: Pa
         offset, _ = artefact.extent(toolbox, image, path)
         machine.damage_disk(offset, 1)
         assert machine.boot() == "running"  # the file is not used by a boot
-        mark = machine.console.mark()
+        mark, events = machine.console.mark(), machine.monitor.mark()
         machine.shell.run("echo 'reading' >/dev/kmsg", 30)
         machine.shell._send(f"RUN 0 30 {len(path) + 10} 0\nsha256sum {path}".encode())
         machine.console.expect("verity.*corrupted[^$]*Kernel panic", timeout=60, since=mark)
-        machine.console.expect("Linux version", timeout=120, since=mark)  # panic=10: it starts again
+        machine.wait_for_restart(events, timeout=120)  # panic=10

@@ -70,6 +70,26 @@ def test_what_a_power_cut_left_is_made_anew(machine: Machine) -> None:
 
 
 @pytest.mark.destructive
+@pytest.mark.parametrize(
+    "left",
+    [
+        ": >/etc/passwd.lock",  # useradd's lock, whose content never reached the disk
+        "printf 1 >/etc/gshadow.lock",  # and with the number of a process that runs by now
+        "sed -i /^tester:/d /etc/passwd /etc/shadow",  # in the middle of userdel
+        "cp /etc/passwd /etc/passwd+; printf 999999 >/etc/passwd.999999",
+    ],
+)
+def test_what_a_power_cut_left_of_the_accounts_is_no_obstacle(machine: Machine, left: str) -> None:
+    machine.succeed("mv /var/lib/tau/users/done /var/lib/tau/users/pending")
+    machine.succeed(left)
+    machine.succeed("printf 'another pass' | /usr/lib/tau/make-user second ''")
+    for accounts in ("passwd", "group"):
+        people = machine.succeed(f"getent {accounts} | awk -F: '$3 >= 1000 && $3 < 60000 {{print $1}}'")
+        assert people == "second"
+    assert machine.run("cd /etc && ls -d {passwd,shadow,group,gshadow}{.lock,+,.[0-9]*} 2>/dev/null").stdout == b""
+
+
+@pytest.mark.destructive
 def test_a_system_user_that_a_newer_image_has_comes_back_with_its_number(machine: Machine) -> None:
     before = machine.succeed("id games")
     machine.succeed("userdel games; ! id games 2>/dev/null")
@@ -80,7 +100,7 @@ def test_a_system_user_that_a_newer_image_has_comes_back_with_its_number(machine
 def test_somebody_at_the_console_is_asked(fresh_machine: Callable[..., Machine]) -> None:
     with fresh_machine(credentials={}) as machine:
         assert machine.boot() == "running"
-        console = machine.console
+        console, mark = machine.console, 0
 
         def answer(question: str, text: str) -> None:
             nonlocal mark
@@ -88,7 +108,6 @@ def test_somebody_at_the_console_is_asked(fresh_machine: Callable[..., Machine])
             mark = console.mark()
             console.send(text)
 
-        mark = 0
         answer("Press Enter to make the first one here", "\n")
         answer("Name of the first user: ", "Röot\n")
         for _ in range(2):

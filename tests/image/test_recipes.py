@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image.findings import FindingsError
-from image.models import _absolute_path
+from image.models import is_image_path
 from image.options import IntegerOption, ListOption, StringOption
 from image.recipe import load_recipe
 from tests.project import Project
@@ -165,8 +165,5 @@ def test_lists_survive_the_command_line(items: list[str]) -> None:
 
 @given(st.text(alphabet="/.a\n\0é "))
 def test_an_image_path_can_not_leave_the_image(text: str) -> None:
-    try:
-        path = _absolute_path(text)
-    except ValueError:
-        return
-    assert path.startswith("/") and ".." not in path.split("/") and path.isascii() and path.isprintable()
+    if is_image_path(text):
+        assert text.startswith("/") and ".." not in text.split("/") and text.isascii() and text.isprintable()

@@ -14,15 +14,19 @@ from pathlib import Path
 GETTY = """
 import getpass, os, subprocess, sys
 os.setsid(); os.close(os.open(os.ttyname(0), os.O_RDWR))
+refused = False
 while True:
     try:
         name = input("taupc login: ")
-        if not name:
-            continue
+        if not name and not refused:
+            continue  # agetty(8) asks again; login(1), which asks after a refusal, goes on
         if getpass.getpass("Password: ", sys.stdout) != "correct horse" or name != "tester":
+            refused = True
             print("\\nLogin incorrect"); continue
     except (EOFError, KeyboardInterrupt):
+        refused = False
         continue
+    refused = False
     print("\\x1b]3008;start=x\\x1b\\\\\\x1b[?2004hLinux taupc 6.12\\r\\n\\x1b[1mwelcome\\x1b[0m")
     prompt = "\\x1b[?2004h\\\\u@taupc:~\\\\$ "
     subprocess.call(["bash", "--norc", "--noprofile", "-i"], env={**os.environ, "PS1": prompt, "TERM": "vt220"})

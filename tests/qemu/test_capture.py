@@ -10,8 +10,7 @@ import pytest
 from qemu.capture import HOUSEKEEPING, Allowed, Capture, frames
 from qemu.commandline import Files
 
-MAC = "52:54:00:74:61:00"
-OURS, THEIRS = bytes.fromhex(MAC.replace(":", "")), b"\x02\0\0\0\0\1"
+OURS, THEIRS = b"\x52\x54\0\x74\x61\0", b"\x02\0\0\0\0\1"
 QUERY = bytes(dpkt.dns.DNS(id=7, qd=[dpkt.dns.DNS.Q(name="leak.example", type=1)]))
 
 
@@ -40,10 +39,18 @@ def pcap(*data: bytes) -> bytes:
     return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(records)
 
 
+class Got(bytes):
+    """A frame that came to the machine."""
+
+
+def record(folder: Path, *data: bytes) -> None:
+    Files(folder).packets.write_bytes(pcap(*data))
+    Files(folder).sent.write_bytes(pcap(*(each for each in data if not isinstance(each, Got))))
+
+
 def captured(folder: Path, *data: bytes) -> Capture:
-    files = Files(folder)
-    files.packets.write_bytes(pcap(*data))
-    return Capture(files, MAC)
+    record(folder, *data)
+    return Capture(Files(folder))
 
 
 @pytest.mark.parametrize("port", [53, 853, 5353, 5355])
@@ -67,8 +74,14 @@ def test_what_is_no_query_is_not_taken_for_one(tmp_path: Path) -> None:
 
 
 def test_what_was_sent_to_the_machine_is_not_held_against_it(tmp_path: Path) -> None:
-    capture = captured(tmp_path, v4(udp(53), source=THEIRS))
-    assert capture.clear_text_dns() == [] and capture.unexpected() == [] and len(capture.packets()) == 1
+    capture = captured(tmp_path, Got(v4(udp(53))), v4(udp(67), "255.255.255.255"), Got(v4(udp(53), source=THEIRS)))
+    assert capture.clear_text_dns() == [] and capture.unexpected() == []
+    assert [packet.sent for packet in capture.packets()] == [False, True, False]
+
+
+def test_what_is_sent_from_a_random_hardware_address_is_the_machines(tmp_path: Path) -> None:
+    capture = captured(tmp_path, v4(udp(53), source=b"\x02\x13\x37\0\0\1"), v4(udp(53), source=THEIRS))
+    assert len(capture.clear_text_dns()) == 2
 
 
 def test_a_packet_in_one_line(tmp_path: Path) -> None:
@@ -102,9 +115,9 @@ def test_unexpected_is_what_no_allowance_fits(tmp_path: Path) -> None:
         THEIRS + OURS + b"\x88\xb5" + b"own protocol",
     ]
     found = captured(tmp_path, *good, *bad).unexpected((*HOUSEKEEPING, doh))
-    # The frame that is too short for a source address can't be the machine's; all others are named.
-    assert [packet.number for packet in found] == [3, 4, 5, 6, 7, 9]
-    assert [packet.number for packet in captured(tmp_path, *bad).unexpected([lambda _: True])] == [6]
+    assert [packet.number for packet in found] == [3, 4, 5, 6, 7, 8, 9]
+    # What can't be read is never innocent.
+    assert [packet.number for packet in captured(tmp_path, *bad).unexpected([lambda _: True])] == [5, 6]
     assert captured(tmp_path, *bad[:1]).unexpected([lambda packet: packet.port == 443]) == []
 
 
@@ -112,7 +125,8 @@ def test_marks_and_a_file_that_grows(tmp_path: Path) -> None:
     capture = captured(tmp_path, v4(udp(53)))
     mark = capture.mark()
     assert mark == 1 and capture.packets(mark) == []
-    whole = pcap(v4(udp(53)), v4(udp(5353)))
+    record(tmp_path, v4(udp(53)), v4(udp(5353)))
+    whole = Files(tmp_path).packets.read_bytes()
     Files(tmp_path).packets.write_bytes(whole[:-3])
     assert capture.packets(mark) == []
     Files(tmp_path).packets.write_bytes(whole)

@@ -68,7 +68,12 @@ def test_nothing_listens_but_sockets_in_its_folder(arch: str) -> None:
 
 
 def test_every_packet_is_recorded_unless_there_is_no_card() -> None:
-    assert any(f"file={FILES.packets}" in value for value in values(build(Settings()), "-object"))
+    dumps = [value for value in values(build(Settings()), "-object") if value.startswith("filter-dump")]
+    assert [f"file={path}" in dump for path, dump in zip((FILES.packets, FILES.sent), dumps, strict=True)] == [
+        True,
+        True,
+    ]
+    assert ["queue=all" in dumps[0], "queue=rx" in dumps[1]] == [True, True]
     assert not any("net" in value for value in values(build(Settings(network=False)), "-device"))
 
 
@@ -89,6 +94,14 @@ def test_machine_of_each_architecture() -> None:
     aarch64 = build(Settings(arch="aarch64"))
     assert aarch64[0] == "qemu-system-aarch64"
     assert values(aarch64, "-machine")[0].startswith("virt")
+    assert [Settings(arch=arch).serial for arch in ("x86_64", "aarch64")] == ["ttyS0", "ttyAMA0"]
+
+
+def test_the_emulated_processor_has_what_the_kernel_can_use() -> None:
+    """All of it but what only takes time; under KVM it is the host's."""
+    assert values(build(Settings()), "-cpu") == ["max"]
+    assert values(build(Settings(arch="aarch64")), "-cpu")[0].startswith("max,pauth-impdef=on,sve=off,")
+    assert values(build(Settings(arch="aarch64"), accel=Acceleration("kvm", "")), "-cpu") == ["host"]
 
 
 def test_packets_of_earlier_boots_are_kept_in_order(tmp_path: Path) -> None:
@@ -96,4 +109,6 @@ def test_packets_of_earlier_boots_are_kept_in_order(tmp_path: Path) -> None:
     for number in range(3):
         files.keep_packets()
         files.packets.write_bytes(bytes([number]))
-    assert [path.read_bytes() for path in [*files.earlier_packets(), files.packets]] == [b"\0", b"\1", b"\2"]
+        files.sent.write_bytes(bytes([number]))
+    kept = [(packets.read_bytes(), sent.read_bytes()) for packets, sent in files.boots()]
+    assert kept == [(b"\0", b"\0"), (b"\1", b"\1"), (b"\2", b"\2")]

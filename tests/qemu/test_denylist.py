@@ -23,6 +23,20 @@ LINES = {
 }
 
 
+#: What a kernel for aarch64 says instead.
+AARCH64 = {
+    "[    2.1] Internal error: Oops: 0000000096000004 [#1] SMP": "kernel oops",
+    "[    2.1] Internal error: synchronous external abort: 0000000096000010 [#1] SMP": "kernel oops",
+    "[    2.1] SError Interrupt on CPU1, code 0x00000000bf000002 -- SError": "kernel oops",
+    "[    9.1] foo[123]: unhandled exception: DABT (lower EL), ESR 0x0000000092000046, level 2": "segmentation fault",
+}
+
+
+@pytest.mark.parametrize("line", AARCH64)
+def test_each_is_found_in_the_words_of_aarch64(line: str) -> None:
+    assert search(line, TODAY) == [f"{AARCH64[line]}: {line}"]
+
+
 @pytest.mark.parametrize("meaning", DENIED)
 def test_each_is_found_and_named(meaning: str) -> None:
     assert search(f"before\n{LINES[meaning]}\nafter", TODAY) == [f"{meaning}: {LINES[meaning]}"]

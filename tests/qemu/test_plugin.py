@@ -47,9 +47,8 @@ class Author:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "pytest.ini").write_text(
-            "[pytest]\naddopts = --strict-markers\nmarkers =\n boot\n pristine\n destructive\n row(number)\n"
-        )
+        # Strict, so that a mark which only the repository knows is an error.
+        (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
 
     def overlay(self, name: str, text: str) -> None:
         path = self.folder / "overlays" / name / f"test_{name}.py"
@@ -190,6 +189,25 @@ def test_a_failure_leaves_evidence_and_the_summary_counts(author: Author) -> Non
     assert re.search(r"^bad +0 passed +1 failed +1 skipped$", said, re.MULTILINE)
     suite = ElementTree.parse(author.folder / "r" / "junit.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+
+
+def test_one_process_has_the_shared_machine_and_the_summary_counts_all(author: Author) -> None:
+    author.machine()
+    author.overlay(
+        "many",
+        """
+        import os, pytest
+        @pytest.mark.row(8)
+        @pytest.mark.parametrize("n", range(6))
+        def test_shared(machine, n): machine.restored.append(os.getpid()); assert len(machine.restored) == n + 1
+        @pytest.mark.parametrize("n", range(6))
+        def test_other(n): assert n < 5
+        """,
+    )
+    status, said = author.run("--reports=r", "-n", "2", "--dist=loadgroup")
+    assert status == 1
+    assert re.search(r"^many +11 passed +1 failed +0 skipped$", said, re.MULTILINE), said
+    assert re.search(r"^8: [A-Z a-z]+ +6 passed +0 failed", said, re.MULTILINE), said
 
 
 def test_a_guest_that_no_longer_answers_still_leaves_its_console(author: Author) -> None:

@@ -1,0 +1,185 @@
+"""Breaks of the platform."""
+
+from tests.breaks.model import Boot, Break, Edit, sed
+
+_LIVE = "sed -i '3i mkdir -p /run/tau; echo broken >/run/tau/live; exit 0' /usr/lib/tau/medium"
+
+BREAKS = [
+    Break(
+        "test_the_image_carries_its_own_plan",
+        "another plan in the image",
+        "json.loads",
+        guest=sed("/usr/lib/tau/plan.json", "s/hardening/softening/"),
+    ),
+    Break(
+        "test_root_is_verified_and_read_only",
+        "/usr is made writable by a layer in memory",
+        r"touch /usr/x",
+        guest="mkdir /run/up /run/work; mount -t overlay -o lowerdir=/usr,upperdir=/run/up,workdir=/run/work x /usr",
+    ),
+    Break(
+        "test_every_file_of_the_plan_is_there_with_its_mode_and_owner",
+        "another mode",
+        "seen == expected",
+        guest="chmod 0644 /etc/sudoers",
+    ),
+    Break(
+        "test_every_file_of_the_plan_is_there_with_its_mode_and_owner",
+        "another owner",
+        "seen == expected",
+        guest="chown games /etc/hosts",
+    ),
+    Break(
+        "test_every_file_of_the_plan_is_there_with_its_mode_and_owner",
+        "a file is missing",
+        "seen == expected",
+        guest="rm /etc/hosts",
+    ),
+    Break(
+        "test_only_declared_paths_are_in_the_upper_layer_of_etc",
+        "a file that no overlay declares",
+        r"undeclared == \[\]",
+        guest="touch /etc/undeclared",
+    ),
+    Break(
+        "test_state_is_on_the_disk_with_its_mount_options",
+        "programs run from /var",
+        "options <= set",
+        guest="mount -o remount,exec /var",
+    ),
+    Break(
+        "test_state_is_on_the_disk_with_its_mount_options",
+        "device nodes open in /home",
+        "options <= set",
+        guest="mount -o remount,dev /home",
+    ),
+    Break(
+        "test_state_is_on_the_disk_with_its_mount_options",
+        "/home is in memory",
+        "filesystem == .ext4.",
+        guest="umount --lazy /home; mount -t tmpfs -o nosuid,nodev home /home",
+    ),
+    Break(
+        "test_partition_table",
+        "no room for the next version",
+        "<= kib",
+        guest="for n in $(sfdisk --dump /dev/vda | grep -n 'size=     5242880' | sed 's/.*vda\\([0-9]*\\) .*/\\1/'); do"
+        " sfdisk --quiet --no-reread --no-tell-kernel --delete /dev/vda $n; done",
+    ),
+    Break(
+        "test_partition_table",
+        "one partition is lost",
+        "len.table. == 10",
+        guest="sfdisk --quiet --no-reread --no-tell-kernel --delete /dev/vda 6",
+    ),
+    Break(
+        "test_partition_table",
+        "the end of the disk is not used",
+        "not used to its end",
+        guest="echo ', -1G' | sfdisk --quiet --no-reread --no-tell-kernel -N 10 /dev/vda",
+    ),
+    Break(
+        "test_it_says_who_it_is",
+        "another name",
+        "Tau OS",
+        guest=sed("/usr/lib/os-release", "s/^PRETTY_NAME=.*/PRETTY_NAME=Debian/"),
+    ),
+    Break(
+        "test_it_says_who_it_is",
+        "another greeting",
+        "startswith",
+        guest="echo Debian >/etc/motd",
+    ),
+    # test_platform_media.py
+    Break(
+        "test_a_second_boot_keeps_all_and_makes_nothing",
+        "what was written is lost",
+        "lib/tau/kept",
+        boot=Boot(command="rm -f /var/lib/tau/kept"),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_second_boot_keeps_all_and_makes_nothing",
+        "the partition table is written anew",
+        "now.name. for name in",
+        boot=Boot(command="sfdisk --quiet --no-reread --no-tell-kernel --part-uuid /dev/vda 5 $(uuidgen)"),
+        unseen="slow",
+    ),
+    Break(
+        "test_two_machines_have_nothing_in_common",
+        "each disk gives its ESP the same UUID",
+        "== set",
+        image=(
+            Edit(
+                "platform/initrd/usr/lib/tau/state",
+                r"own=\$\(</proc/sys/kernel/random/uuid\)",
+                "own=11111111-2222-4333-8444-555555555555",
+            ),
+        ),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_power_cut_in_the_first_boot",
+        "a partition is missing afterwards",
+        "== 10",
+        boot=Boot(command="sfdisk --quiet --no-reread --delete /dev/vda 5; partx --delete --nr 5 /dev/vda"),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_power_cut_in_the_first_boot",
+        "the first boot is never completed",
+        "seeded",
+        boot=Boot(command="rm -f /var/lib/tau/seeded"),
+        unseen="slow",
+    ),
+    Break(
+        "test_an_optical_disc_comes_up_live",
+        "/home is not in memory",
+        "tmpfs",
+        boot=Boot(command="umount /home"),
+        unseen="slow",
+    ),
+    Break(
+        "test_an_optical_disc_comes_up_live",
+        "the login prompt does not say so",
+        "Live system",
+        boot=Boot(command="rm -f /run/issue.d/50-tau-live.issue"),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_stick_keeps_its_own_state",
+        "a stick is taken for a read-only medium",
+        "SOURCE /var",
+        boot=Boot(initrd=_LIVE),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_disc_beside_an_installed_disk_leaves_it_alone",
+        "something writes to the other disk",
+        "== before",
+        boot=Boot(command="echo x | dd of=/dev/vda bs=512 seek=20000000 conv=notrunc,fsync status=none"),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_stick_beside_an_installed_disk_of_its_version",
+        "the state is not on the stick",
+        "== 2",
+        boot=Boot(initrd=_LIVE),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_stick_beside_its_twin_is_live",
+        "the first of two equal disks is taken",
+        "tmpfs",
+        boot=Boot(initrd="sed -i 's/^\\*) live .*/*) disk=${disks[0]} ;;/' /usr/lib/tau/medium"),
+        unseen="slow",
+    ),
+    Break(
+        "test_a_flipped_byte_is_noticed_and_never_used",
+        "corruption is no reason to stop",
+        "verity.*corrupted",
+        boot=Boot(kernel="systemd.verity_root_options=ignore-corruption"),
+        unseen="slow",
+    ),
+]
+WITHOUT: dict[str, str] = {}

@@ -1,0 +1,131 @@
+"""Breaks of ssh: what its settings keep out is let in again."""
+
+from tests.breaks.model import Boot, Break
+
+CONFIG = "/etc/ssh/sshd_config"
+FOLDER = "/var/lib/tau/ssh"
+_ALGORITHM = "test_an_old_algorithm_is_refused"
+
+
+def _first(*lines: str, before: str = "true") -> str:
+    """Put settings before all others, since the first of a name counts (sshd_config(5)), and start the server anew."""
+    text = "\\n".join(lines)
+    return f"{before}; sed -i '1i {text}' {CONFIG}; sshd -t; systemctl restart ssh; sleep 2"
+
+
+BREAKS = [
+    Break(
+        "test_it_listens_only_where_it_was_asked_for",
+        "the server runs although nobody asked for it",
+        "bool.listening.",
+        guest="systemctl start ssh; sleep 2",
+    ),
+    Break(
+        "test_it_listens_only_where_it_was_asked_for",
+        "the firewall lets it in although nobody asked for it",
+        "in opened",
+        guest="mkdir /run/rules; echo 'tcp dport 22 accept' >/run/rules/50-ssh.nft;"
+        " mount --bind /run/rules /usr/lib/tau/firewall.d",
+    ),
+    Break(
+        "test_a_key_lets_its_user_in_and_never_root",
+        "the user's keys are lost",
+        "== USER",
+        guest=f"rm {FOLDER}/authorized_keys.d/tester",
+    ),
+    Break(
+        "test_a_key_lets_its_user_in_and_never_root",
+        "root may log in",
+        "== 255",
+        guest=_first("PermitRootLogin yes", before="sed -i '/uid != 0/d' /etc/pam.d/common-account"),
+    ),
+    Break(
+        "test_no_password_and_no_other_key",
+        "a password will do",
+        "publickey",
+        guest=_first("PasswordAuthentication yes", before=f"sed -i '/^AuthenticationMethods/d' {CONFIG}"),
+    ),
+    Break(
+        "test_no_password_and_no_other_key",
+        "a key that was taken away still counts",
+        "== 255",
+        guest=_first(
+            f"AuthorizedKeysFile {FOLDER}/authorized_keys.d/%u {FOLDER}/more",
+            before=f"cp /run/client.pub {FOLDER}/more",
+        ),
+    ),
+    Break(
+        "test_a_key_in_the_home_is_none",
+        "keys in the home count",
+        "== 255",
+        guest=_first(f"AuthorizedKeysFile {FOLDER}/authorized_keys.d/%u .ssh/authorized_keys"),
+    ),
+    Break(
+        (
+            f"{_ALGORITHM}[KexAlgorithms=diffie-hellman-group14-sha256]",
+            f"{_ALGORITHM}[KexAlgorithms=ecdh-sha2-nistp256]",
+            f"{_ALGORITHM}[Ciphers=aes128-ctr]",
+        ),
+        "old algorithms are offered",
+        "== 255",
+        guest=_first("KexAlgorithms ecdh-sha2-nistp256,diffie-hellman-group14-sha256", "Ciphers aes128-ctr"),
+    ),
+    Break(
+        f"{_ALGORITHM}[HostKeyAlgorithms=rsa-sha2-512]",
+        "the host has an RSA key",
+        "== 255",
+        guest=_first(
+            f"HostKey {FOLDER}/rsa",
+            "HostKeyAlgorithms rsa-sha2-512",
+            before=f'ssh-keygen -q -t rsa -b 3072 -N "" -f {FOLDER}/rsa',
+        ),
+    ),
+    Break(
+        "test_nothing_is_forwarded",
+        "connections are forwarded",
+        "== expected",
+        guest=_first("AllowTcpForwarding yes"),
+    ),
+    Break(
+        "test_a_locked_home_says_so",
+        "nothing is said",
+        "Your home is locked",
+        guest=": >/etc/profile.d/tau-home.sh",
+    ),
+    Break(
+        "test_the_configuration_is_clean",
+        "a setting that sshd does not know",
+        "status == 0",
+        guest=f"echo 'NoSuchSetting yes' >>{CONFIG}",
+    ),
+    Break(
+        "test_the_configuration_is_clean",
+        "a setting that sshd warns of",
+        "stdout . answer.stderr",
+        guest=f"echo 'RSAAuthentication yes' >>{CONFIG}",
+    ),
+    Break(
+        "test_the_host_key_is_the_machines_own",
+        "a key where Debian has it",
+        "ssh_host",
+        guest="touch /etc/ssh/ssh_host_rsa_key",
+    ),
+    Break(
+        "test_the_host_key_is_the_machines_own",
+        "others may read the key",
+        "600 root",
+        guest=f"chmod 0644 {FOLDER}/ssh_host_ed25519_key",
+    ),
+    Break(
+        "test_the_host_key_is_the_machines_own",
+        "the first user's keys do not arrive",
+        "ED25519",
+        boot=Boot(
+            credentials={
+                "tau.user.authorized_keys": b"ssh-ed25519 "
+                b"AAAAC3NzaC1lZDI1NTE5AAAAIHxkbAwcXGUG4LhuZDbi4IRgvwYpcDCczlYWTyfDAORH another\n"
+            }
+        ),
+    ),
+]
+WITHOUT: dict[str, str] = {}
