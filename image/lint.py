@@ -11,7 +11,7 @@ from image.progress import Progress
 from image.render import Rendered
 from image.toolbox import Toolbox
 from image.tree import File
-from image.validators.stage import Stage, Subject
+from image.validators.stage import Stage, Subject, ToolMissingError
 
 #: Which tool a file goes through by where it lies; overlays add to it under `validators:`.
 BY_PATH: dict[str, Validator] = {
@@ -50,7 +50,11 @@ def lint(rendered: Rendered, tree: Path, base: Path, initrd_base: Path, toolbox:
     count = 0
     for kind, subjects in sorted(collect(rendered, tree).items()):
         with progress.step(f"Checking with {kind}") as step:
-            found = importlib.import_module(f"image.validators.{kind}").check(stage, subjects)
+            try:
+                found = importlib.import_module(f"image.validators.{kind}").check(stage, subjects)
+            except ToolMissingError as error:
+                message = "is not in the image, and nothing there can read such a file"
+                found = [subject.finding(str(error), message) for subject in subjects]
             step.update(f"{len(subjects)} files, {len(found)} findings")
         findings += found
         count += len(subjects)

@@ -49,6 +49,10 @@ class Result:
         return [line.strip() for line in self.output.splitlines() if line.strip()]
 
 
+class ToolMissingError(Exception):
+    """The image has not the program that a file of this kind is for. Its name is the message."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """Runs the tools.
@@ -62,8 +66,14 @@ class Stage:
     initrd: tuple[Path, ...]
 
     def run(self, *argv: str, part: Literal["root", "initrd"] = "root") -> Result:
-        """Run a program of the image itself, as root of a namespace without a network."""
-        return _run(self.toolbox.in_image(self.root if part == "root" else self.initrd, *argv))
+        """Run a program of the image itself, as root of a namespace without a network.
+
+        :raises ToolMissingError: when it has none; silence would pass for a good file.
+        """
+        result = _run(self.toolbox.in_image(self.root if part == "root" else self.initrd, *argv))
+        if result.status == 127 and not result.output:  # mkosi's sandbox says nothing of it
+            raise ToolMissingError(argv[0])
+        return result
 
     def script(self, text: str, arguments: Sequence[str]) -> Result:
         """Run a shell script inside the image's root; `arguments` are $1 and so on."""

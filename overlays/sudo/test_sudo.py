@@ -62,7 +62,8 @@ def test_a_full_log_stops_sudo_and_recovers(machine: Machine, terminal: Terminal
     # An old record of such a size, as a command that prints without end leaves it
     old = "/var/log/sudo-io/00/00/00"
     machine.succeed(f"mkdir -p {old} && touch -d 2020-01-01 {old}/log")
-    machine.run(f"dd if=/dev/zero of={old}/ttyout bs=1M; sync")
+    free = f"$(df --output=avail --block-size=1K {old} | tail -n 1)"
+    machine.run(f"fallocate -l {free}K {old}/ttyout; dd if=/dev/zero of={old}/ttyin bs=4K; sync")
     assert machine.run("echo y >/var/log/sudo-io/x").status != 0, "there was room left"
     machine.succeed("rm -f /var/tmp/ran")
     said = terminal.sudo("touch /var/tmp/ran", check=False)

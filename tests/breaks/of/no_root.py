@@ -1,6 +1,6 @@
 """Breaks of no-root."""
 
-from tests.breaks.model import Boot, Break
+from tests.breaks.model import Boot, Break, drop_in
 
 PASSWORD = "correct horse"
 _MESSAGE = "There is no root shell"
@@ -12,10 +12,12 @@ ExecStart=-/bin/bash -c "while :; do echo '{_MESSAGE}'; read -r line; eval $$lin
 """
 
 
-def _instead(target: str, command: str) -> str:
-    text = f"[Service]\\nExecStart=\\nExecStart=-{command}\\n"
-    folder = f"/run/systemd/system/{target}.service.d"
-    return f"mkdir -p {folder}; printf '{text}' >{folder}/99-break.conf; systemctl daemon-reload"
+def _instead(target: str, *script: str) -> str:
+    """Return a command that puts a script in place of what a target shows at the console."""
+    text = "\n".join(("#!/bin/bash", *script))
+    return f"cat >/run/instead <<'END'\n{text}\nEND\nchmod 0755 /run/instead; " + drop_in(
+        f"{target}.service", "[Service]\\nExecStart=\\nExecStart=-/run/instead\\n"
+    )
 
 
 BREAKS = [
@@ -51,13 +53,13 @@ BREAKS = [
                 f"test_no_shell_in[{target}]",
                 f"systemd's own shell in {target}",
                 _MESSAGE,
-                guest=_instead(target, f"/usr/lib/systemd/systemd-sulogin-shell {target}"),
+                guest=_instead(target, f"exec /usr/lib/systemd/systemd-sulogin-shell {target}"),
             ),
             Break(
                 f"test_no_shell_in[{target}]",
                 f"a shell behind the message in {target}",
                 "pgrep",
-                guest=_instead(target, f'/bin/bash -c "echo \\"({target}). {_MESSAGE}\\"; bash; sleep 1"'),
+                guest=_instead(target, f"echo '({target}). {_MESSAGE}'", "bash", "sleep 1"),
             ),
         )
     ],
