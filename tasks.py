@@ -159,7 +159,6 @@ def boot(
         "image": "check this image; default: build the recipe's first",
         "overlay": "only the checks of this overlay",
         "keyword": "only checks whose name matches, as pytest's -k",
-        "slow": "also what takes many minutes: power cuts, discs and sticks, ten idle minutes on the network",
         "breaks": "break what each check looks at, and see that the check fails (docs/breaks.md): an hour",
     }
 )
@@ -169,7 +168,6 @@ def test(
     image: str = "",
     overlay: str = "",
     keyword: str = "",
-    slow: bool = False,
     breaks: bool = False,
     recipe: str = "tau",
     arch: str = "",
@@ -195,8 +193,8 @@ def test(
         def broken(folders: Sequence[str], output: str) -> Path:
             return commands.build(ROOT, recipe, arch, set or [], folders, output, mirror, mkosi).image
 
-        raise Exit(code=session.breaks(ROOT, Path(image), broken, overlay, keyword, slow=slow))
-    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or [], slow=slow))
+        raise Exit(code=session.breaks(ROOT, Path(image), broken, overlay, keyword))
+    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or []))
 
 
 @_task()

@@ -32,7 +32,7 @@ _MARKERS = (
     "boot: needs a machine that has booted (set by itself for checks that use one)",
     "destructive: spoils its machine, which is then restored",
     "pristine: needs a machine that no other check has changed",
-    "slow: waits ten minutes",
+    "waits: sleeps for minutes; begun before others that boot machines of their own",
     "xdist_group(name): checks that run in one process (pytest-xdist)",
     "row(number): a row of the security model that the check shows",
 )
@@ -76,7 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("boot") is None:
             return 0
         if "machine" not in getattr(item, "fixturenames", ()):
-            return 3  # boots of its own: once the shared machine is done with
+            # Boots of its own: once the shared machine is done with, and first what needs no processor.
+            return 3 if item.get_closest_marker("waits") else 4
         return 2 if item.get_closest_marker("pristine") or item.get_closest_marker("destructive") else 1
 
     items.sort(key=rank)
@@ -139,10 +140,8 @@ def authority(_kept: Path | None) -> Authority:
 
 @pytest.fixture(scope="session")
 def _doh(network: Network, authority: Authority) -> Iterator[DohServer]:
-    server = DohServer(network, authority)
-    server.start()
-    yield server
-    server.stop()
+    with DohServer(network, authority) as server:
+        yield server
 
 
 @pytest.fixture
@@ -156,10 +155,8 @@ def doh_server(_doh: DohServer) -> Iterator[DohServer]:
 @pytest.fixture
 def time_server(network: Network, authority: Authority) -> Iterator[TimeServer]:
     """A server of authenticated time, ``time.test``, that runs as long as the check."""
-    server = TimeServer(network, authority)
-    server.start()
-    yield server
-    server.stop()
+    with TimeServer(network, authority) as server:
+        yield server
 
 
 @pytest.fixture

@@ -24,13 +24,11 @@ def everything(
     keyword: str,
     overlay_path: Sequence[str],
     *,
-    slow: bool = False,
     breaks: str = "",
 ) -> int:
     """Run all checks on an image: those of the build system and those of every overlay in its plan.
 
     :param overlay: only the checks of this overlay, when given.
-    :param slow: also those that take many minutes.
     :param breaks: break each of these checks on purpose, and pass those that fail (tests/breaks/plugin.py): in the
         system as it is (``guest``), or on the image that was built with the breaks (``image``).
     :raises FindingsError: when the image is missing or none of ours, or it has no such overlay.
@@ -55,16 +53,16 @@ def everything(
     arguments += ["-p", "tests.breaks.plugin", f"--breaks={breaks}"] if breaks else []
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
     arguments += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
-    return _pytest(root, [*arguments, *([] if slow else ["-m", "not slow"])], keyword)
+    return _pytest(root, arguments, keyword)
 
 
 def processes() -> int:
     """Return how many processes share the checks: one boots the machine of most, the others those of their own.
 
-    A machine has 2 GiB of memory, and a processor to itself most of the time.
+    A machine has 2 GiB of memory, and one more than there are processors: some always waits.
     """
     gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
-    return max(1, min(len(os.sched_getaffinity(0)), gibibytes // 4, 4))
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, gibibytes // 4, 6))
 
 
 def _pytest(root: Path, arguments: list[str], keyword: str) -> int:

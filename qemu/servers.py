@@ -8,6 +8,8 @@ import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from qemu.authority import Authority
 from qemu.errors import MachineError
@@ -81,6 +83,15 @@ class _Server:
         if self._process is not None:
             self._process.kill()
             self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 class DohServer(_Server):

@@ -61,7 +61,6 @@ def test_the_boot_entry_has_no_editor(machine: Machine) -> None:
     assert {"editor no", "timeout 0", "auto-firmware no"} <= set(lines)
 
 
-@pytest.mark.slow
 def test_credentials_that_would_let_root_in(fresh_machine: Callable[..., Machine], plan: Plan) -> None:
     serial = Settings(arch=plan.arch).serial
     handed = {

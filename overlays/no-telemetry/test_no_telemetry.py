@@ -41,7 +41,7 @@ def test_the_capture_would_have_seen_a_call_home(machine: Machine, capture: Capt
     assert [packet.destination for packet in capture.unexpected(ALLOWED, mark)] != []
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_from_power_on_through_ten_idle_minutes(fresh_machine: object, doh_server: DohServer, plan: Plan) -> None:
     with fresh_machine() as machine:  # type: ignore[operator]
         machine.boot()

@@ -10,9 +10,6 @@ from image.toolbox import Toolbox
 from qemu import artefact
 from qemu.machine import Machine
 
-#: Eleven boots: run by ./inv test --slow.
-pytestmark = pytest.mark.slow
-
 Make = Callable[..., Machine]
 
 

@@ -22,10 +22,8 @@ NAME = "time.example.org"
 @pytest.fixture
 def time_server(network: Network, authority: Authority) -> Iterator[TimeServer]:
     """A server of authenticated time under a name that the resolver asks for: not one below ``test``."""
-    server = TimeServer(network, authority, [NAME])
-    server.start()
-    yield server
-    server.stop()
+    with TimeServer(network, authority, [NAME]) as server:
+        yield server
 
 
 def own_server(machine: Machine, authority: bytes = b"") -> None:

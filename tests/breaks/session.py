@@ -11,17 +11,15 @@ from tests.breaks import mutants
 _NOTHING = 5
 
 
-def breaks(
-    root: Path, image: Path, build: Callable[[Sequence[str], str], Path], overlay: str, keyword: str, *, slow: bool
-) -> int:
+def breaks(root: Path, image: Path, build: Callable[[Sequence[str], str], Path], overlay: str, keyword: str) -> int:
     """Make every break and run its check; returns the worst of pytest's exit statuses.
 
     :param image: the image as it is released.
     :param build: builds an image with overlays from these folders into a folder, and returns its path.
     """
-    statuses = [run.everything(root, image, overlay, keyword, [], slow=slow, breaks="guest")]
+    statuses = [run.everything(root, image, overlay, keyword, [], breaks="guest")]
     folder = Paths.of(root).build / "breaks"
     if mutants.write(root / "overlays", folder / "overlays", mutants.edits([overlay] if overlay else None)):
         broken = build([str(folder / "overlays")], str(folder / "dist"))
-        statuses.append(run.everything(root, broken, overlay, keyword, [], slow=slow, breaks="image"))
+        statuses.append(run.everything(root, broken, overlay, keyword, [], breaks="image"))
     return max(0 if status == _NOTHING else status for status in statuses)

@@ -122,7 +122,7 @@ class SignedArchive:
         self.keyring = folder / "key.gpg"
         self._home = folder / "gnupg"
         self._home.mkdir(parents=True, mode=0o700)
-        self._gpg = _gpg()
+        self._gpg, self._gpgconf = _gpg()
         self._run("--quick-generate-key", "--passphrase", "", "a@test", "ed25519", "sign", "never")
         self.keyring.write_bytes(self._run("--export"))
         arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
@@ -157,14 +157,15 @@ class SignedArchive:
 
     def close(self) -> None:
         """End the agent that gpg has started."""
-        subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "all"], capture_output=True, check=False)
+        command = [*self._gpgconf, "--homedir", str(self._home), "--kill", "all"]
+        subprocess.run(command, capture_output=True, check=False)
 
 
-def _gpg() -> list[str]:
-    """gpg of this host, else of the tools tree."""
+def _gpg() -> tuple[list[str], list[str]]:
+    """gpg and gpgconf of this host, else of the tools tree."""
     if shutil.which("gpg") and shutil.which("gpgconf"):
-        return ["gpg"]
+        return ["gpg"], ["gpgconf"]
     toolbox = Toolbox.load(Paths.of(ROOT).cache) if (Paths.of(ROOT).cache / "tools" / "mkosi.tools").is_dir() else None
     if toolbox is None or not (toolbox.tree / "usr/bin/gpg").exists() or os.environ.get("TAU_NO_GPG"):
         pytest.skip("no gpg to sign an archive with, neither on this host nor in the tools tree")
-    return toolbox.command("gpg")
+    return toolbox.command("gpg"), toolbox.command("gpgconf")

@@ -14,7 +14,7 @@ LINES = {
     "emergency or rescue shell": "You are in emergency mode. After logging in, type",
     "failed unit": "[FAILED] Failed to start x.service - X.",
     "dependency failure": "[DEPEND] Dependency failed for home.mount - /home.",
-    "segmentation fault": "[    9.1] foo[123]: segfault at 0 ip 0000 sp 0000 error 4 in foo",
+    "crashed program": "[    9.1] foo[123]: segfault at 0 ip 0000 sp 0000 error 4 in foo",
     "AppArmor denial": 'audit: type=1400 audit(1:2): apparmor="DENIED" operation="open" profile="x"',
     "AppArmor parse error": "AppArmor parser error for /etc/apparmor.d/x in profile x at line 3",
     "ordering cycle": "[    3.1] systemd[1]: sysinit.target: Found ordering cycle on x.service/start",
@@ -28,7 +28,8 @@ AARCH64 = {
     "[    2.1] Internal error: Oops: 0000000096000004 [#1] SMP": "kernel oops",
     "[    2.1] Internal error: synchronous external abort: 0000000096000010 [#1] SMP": "kernel oops",
     "[    2.1] SError Interrupt on CPU1, code 0x00000000bf000002 -- SError": "kernel oops",
-    "[    9.1] foo[123]: unhandled exception: DABT (lower EL), ESR 0x0000000092000046, level 2": "segmentation fault",
+    "[    9.1] foo[123]: unhandled exception: DABT (lower EL), ESR 0x0000000092000046, level 2": "crashed program",
+    'tau audit[5833]: ANOM_ABEND uid=0 pid=5833 comm="perl" exe="/usr/bin/perl" sig=11 res=1': "crashed program",
 }
 
 

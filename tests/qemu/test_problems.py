@@ -46,13 +46,13 @@ JOURNAL = "[ 1.0] systemd[1]: Failed to start a.service - A.\n[ 2.0] kernel: b[7
 def test_problems_come_from_console_journal_and_units_each_once(console: Console) -> None:
     assert Asked(console, JOURNAL, "a.service loaded failed failed A\n").problems() == [
         "failed unit: [FAILED] Failed to start a.service - A.",
-        "segmentation fault: [ 2.0] kernel: b[7]: segfault at 0 ip 0 (journal)",
+        "crashed program: [ 2.0] kernel: b[7]: segfault at 0 ip 0 (journal)",
         "failed unit: a.service loaded failed failed A",
     ]
     assert Asked(console, "[ 1.0] systemd[1]: Started a.service.\n").problems(console.mark()) == []
 
 
 def test_an_unclean_boot_is_an_error_unless_it_was_asked_for(console: Console) -> None:
-    with pytest.raises(UncleanBootError, match=r"(?s)degraded.*segmentation fault.*console\.log"):
+    with pytest.raises(UncleanBootError, match=r"(?s)degraded.*crashed program.*console\.log"):
         Asked(console, JOURNAL).boot()
     assert Asked(console, JOURNAL).boot(clean=False) == "degraded"
