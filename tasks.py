@@ -197,6 +197,44 @@ def test(
     raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or []))
 
 
+@_task(
+    help={
+        "rounds": "builds of each kind; default: 3",
+        "boots": "first boots, and second ones, of each image; default: 3",
+        "write": "also write docs/bench.md",
+    }
+)
+def bench(
+    _: Context,
+    rounds: int = 3,
+    boots: int = 3,
+    write: bool = False,
+    recipe: str = "tau",
+    arch: str = "",
+    set: Sequence[str] | None = None,
+    overlay_path: Sequence[str] | None = None,
+    mirror: str = "",
+    mkosi: str = "",
+) -> None:
+    """Measure rendering, building and booting beside mkosi alone and a plain Debian: an hour under emulation."""
+    from image import bench_report, commands
+    from qemu import bench as boot_bench
+
+    built = commands.bench(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi, rounds)
+    booted, accel = boot_bench.run(Paths.of(ROOT).cache, built.images, built.plan.arch, boots)
+    text = bench_report.report(
+        [*built.comparisons, *booted],
+        host=bench_report.host_words(),
+        rounds=rounds,
+        boots=boots,
+        memory=boot_bench.MEMORY,
+        accel=accel,
+    )
+    print(text)
+    if write:
+        (ROOT / "docs" / "bench.md").write_text(text)
+
+
 @_task()
 def recipes(_: Context) -> None:
     """List what can be built."""

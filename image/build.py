@@ -119,7 +119,8 @@ def base_layers(
         with progress.step("Installing the packages of the base layer") as step:
             # Format "none" ends once the packages are in and cached and the build scripts have run; without one of
             # those mkosi does nothing at all. It knows by itself when the cache is stale.
-            place.run(mkosi, tools, tree, step, "--format=none", "--build-script=nothing.build")
+            made = place.run(mkosi, tools, tree, step, "--format=none", "--build-script=nothing.build")
+            mkosi.remove_tree(made)
         yield Base(tree, place.base("main"), place.base("default-initrd"), tools.toolbox)
 
 

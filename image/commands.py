@@ -2,10 +2,13 @@
 
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from image import artefact
+from image.bench import BuildBench, cost
+from image.bench_report import Comparison
 from image.build import Built, base_layers
 from image.build import build as build_image
 from image.findings import Finding, FindingsError, fail, nearest
@@ -16,6 +19,7 @@ from image.mkosi_fetch import ensure_mkosi
 from image.mkosi_tree import mkosi_tree
 from image.overlay import Architecture
 from image.paths import Paths
+from image.plan import Plan
 from image.progress import Progress, size
 from image.recipe import load_recipe
 from image.render import Rendered
@@ -136,3 +140,43 @@ def clean(root: Path, cache: bool) -> None:
             if folder.exists():
                 raise fail("can't be removed as a whole", file=folder)
             Progress().note(f"{folder}: removed")
+
+
+@dataclass(frozen=True)
+class BenchBuilt:
+    """What a benchmark of builds has measured, and the images to boot by name, the plain one first."""
+
+    plan: Plan
+    images: dict[str, Path]
+    comparisons: list[Comparison]
+
+
+def bench(
+    root: Path,
+    recipe: str,
+    arch: str,
+    settings: Sequence[str],
+    overlay_path: Sequence[str],
+    mirror: str,
+    mkosi: str,
+    rounds: int,
+) -> BenchBuilt:
+    """Measure rendering and building, and build the plain image that ours is compared with."""
+    progress = Progress()
+    paths, mirrors = Paths.of(root), host_mirrors(mirror)
+    rendering = [cost(lambda: rendered(root, recipe, arch, settings, overlay_path)).wall for _ in range(7)]
+    result = rendered(root, recipe, arch, settings, overlay_path)
+    builds = BuildBench(result, paths, mirrors, ensure_mkosi(paths, mirrors, mkosi, progress), progress)
+    alone, ours = builds.builds(rounds)
+    images = {"plain": builds.plain_image(), "ours": builds.image}
+    space = {name: image.stat().st_blocks * 512 for name, image in images.items()}
+    return BenchBuilt(
+        result.plan,
+        images,
+        [
+            Comparison("render the recipe", [], rendering, "s", 0.3),
+            Comparison("build, time", [each.wall for each in alone], [each.wall for each in ours], "s", 1.03),
+            Comparison("build, processor time", [each.cpu for each in alone], [each.cpu for each in ours], "s", 1.03),
+            Comparison("size of the image", [space["plain"]], [space["ours"]], "MiB", 0.6),
+        ],
+    )

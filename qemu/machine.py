@@ -232,6 +232,12 @@ class Machine:
         return self._process is not None and self._process.returncode is None
 
     @property
+    def pid(self) -> int:
+        """The process whose descendant QEMU is."""
+        assert self._process is not None, "the machine is off"
+        return self._process.pid
+
+    @property
     def failure(self) -> str:
         """QEMU's last words, when it has ended by itself and with an error."""
         return self._process.said(1) if self._process is not None and self._process.returncode else ""

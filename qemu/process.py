@@ -29,6 +29,11 @@ class Guarded:
             )
 
     @property
+    def pid(self) -> int:
+        """The process, whose descendant the command is."""
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """Exit status, or None while it runs."""
         return self._process.poll()

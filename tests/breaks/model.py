@@ -77,7 +77,6 @@ class Break:
     :param guest: a command run as root in the running system, once the fixtures of the check are set up.
     :param boot: what the machines that the check boots itself are booted with.
     :param image: changes of overlays, in an image that is built with those of all breaks.
-    :param unseen: why it was not seen to fail yet, where it was not.
     """
 
     check: str | tuple[str, ...]
@@ -86,7 +85,6 @@ class Break:
     guest: str = ""
     boot: Boot | None = None
     image: tuple[Edit, ...] = ()
-    unseen: str = ""
 
     @property
     def kind(self) -> str:
@@ -110,7 +108,8 @@ def over(path: str, command: str) -> str:
     :param command: a filter that reads the file and writes what it becomes; the mode and the owner stay.
     """
     copy = "/run/break" + path.replace("/", "-")
-    return f"cp -a {path} {copy}; {command} <{path} >{copy}; ! cmp -s {path} {copy}; mount --bind {copy} {path}"
+    change = f"cp -a {path} {copy}; {command} <{path} >{copy}"
+    return f"{change}; if cmp {path} {copy}; then echo nothing changed; exit 1; fi; mount --bind {copy} {path}"
 
 
 def sed(path: str, *edits: str) -> str:

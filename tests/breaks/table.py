@@ -1,6 +1,12 @@
-"""The table of breaks: one module for each overlay below of/, and docs/breaks.md made from them."""
+"""The table of breaks: one module for each overlay below of/, and docs/breaks.md made from them.
+
+``python -m tests.breaks.table [REPORT...]`` notes in seen.txt what the reports of a run say was seen to fail
+(build/reports/breaks-*.json), and writes docs/breaks.md.
+"""
 
 import importlib
+import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +15,8 @@ from tests.breaks.model import Break
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "breaks.md"
+#: The variants of checks (pytest's node ids) that were seen to fail, one a line.
+SEEN = Path(__file__).parent / "seen.txt"
 
 _HEAD = """\
 # What each check was seen to fail by
@@ -54,25 +62,49 @@ def table(overlay: str) -> Table:
     return Table(overlay, module.BREAKS, module.WITHOUT)
 
 
+def seen() -> list[str]:
+    """Return the variants of checks that were seen to fail, as pytest's node ids."""
+    return SEEN.read_text().splitlines() if SEEN.exists() else []
+
+
+def note(reports: Sequence[Path]) -> None:
+    """Add to the variants that were seen to fail those of a run's reports."""
+    found = {each["check"] for report in reports for each in json.loads(report.read_text())}
+    SEEN.write_text("".join(f"{line}\n" for line in sorted({*seen(), *found})))
+
+
 def document() -> str:
     """Return the text of docs/breaks.md."""
-    parts = [_HEAD]
+    parts, variants = [_HEAD], seen()
     for overlay in overlays():
         found = table(overlay)
-        parts += [f"\n## {overlay}\n", "\n| check | broken by | how |", "\n|---|---|---|\n"]
+        parts += [f"\n## {overlay}\n", "\n| check | broken by | how | seen to fail |", "\n|---|---|---|---|\n"]
         for each in found.breaks:
             checks = ", ".join(name.removeprefix("test_") for name in each.checks)
-            state = f"; **not seen yet**: {each.unseen}" if each.unseen else ""
-            parts.append(f"| {_cell(checks)} | {_cell(each.what)} | {each.kind}{_cell(state)} |\n")
+            count = sum(is_of(variant, overlay, each) for variant in variants)
+            state = "**not yet**" if count == 0 else "yes" if count == 1 else f"yes ({count} variants)"
+            parts.append(f"| {_cell(checks)} | {_cell(each.what)} | {each.kind} | {state} |\n")
         if found.without:
             parts.append("\nWithout a break:\n\n")
             parts += [f"- {name.removeprefix('test_')}: {reason}\n" for name, reason in found.without.items()]
     return "".join(parts)
 
 
+def is_of(variant: str, overlay: str, each: Break) -> bool:
+    """Whether a node id is of a break: overlays/OVERLAY/FILE::FUNCTION[PARAMETERS-WHAT]."""
+    path, _, name = variant.partition("::")
+    function, _, rest = name.removesuffix("]").partition("[")
+    if path.split("/")[-2] != overlay or not (rest == each.what or rest.endswith(f"-{each.what}")):
+        return False
+    return each.breaks(function, rest.removesuffix(each.what).removesuffix("-"))
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("_", "\\_").replace("*", "\\*") if "**" not in text else text
+    for sign in "|_*<":
+        text = text.replace(sign, f"\\{sign}")
+    return text
 
 
 if __name__ == "__main__":
+    note([Path(report) for report in sys.argv[1:]])
     DOCUMENT.write_text(document())

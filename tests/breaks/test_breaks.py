@@ -11,7 +11,7 @@ from image.findings import FindingsError
 from qemu.commandline import Settings
 from tests.breaks import mutants
 from tests.breaks.model import Boot, Edit
-from tests.breaks.table import DOCUMENT, ROOT, document, overlays, table
+from tests.breaks.table import DOCUMENT, ROOT, document, is_of, overlays, seen, table
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,11 @@ def test_reasons_are_reasons() -> None:
 
 def test_the_document_is_current() -> None:
     assert DOCUMENT.read_text() == document(), "run: .venv/bin/python -m tests.breaks.table"
+
+
+def test_what_was_seen_is_of_a_break() -> None:
+    known = [(overlay, each) for overlay in overlays() for each in table(overlay).breaks]
+    assert [variant for variant in seen() if not any(is_of(variant, *each) for each in known)] == []
 
 
 def test_changes_of_overlays_still_find_what_they_change(tmp_path: Path) -> None:

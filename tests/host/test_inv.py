@@ -4,14 +4,19 @@ import base64
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from tests.host.left import Left
+from tests.host.mirror import Mirror
 from tests.project import ROOT
 
 PROGRAM = "import os, sys; print(os.getcwd(), sys.argv[1:])"
@@ -39,7 +44,9 @@ class Checkout:
         digest = digest or hashlib.sha256(file.read_bytes()).hexdigest()
         (self.root / "requirements.lock").write_text(f"invoke=={version} --hash=sha256:{digest}\n")
 
-    def start(self, *arguments: str, env: Mapping[str, str] = {}, cwd: Path | None = None) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, env: Mapping[str, str] = {}, cwd: Path | None = None, start_new_session: bool = False
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [self.root / "inv", *arguments],
             cwd=cwd or self.root,
@@ -47,6 +54,7 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=start_new_session,
         )
 
     def run(self, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
@@ -123,3 +131,31 @@ def test_the_line_to_run_for_an_ordinary_user(checkout: Checkout, tmp_path: Path
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and out == ""
     assert err.splitlines()[-1].endswith(" && sudo apt-get install --no-install-recommends uidmap")
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_stopped_while_the_environment_is_made(checkout: Checkout, name: Literal["INT", "TERM"]) -> None:
+    """At once, though pip waits for an index that does not answer; what there was stays, and works."""
+    checkout.lock("1")
+    checkout.run()
+    left = Left(checkout.root)
+    (checkout.root / "requirements.lock").write_text(f"absent==1 --hash=sha256:{'0' * 64}\n")
+    silent = Mirror(lambda _: None)
+    silent.faults["."] = "silent"
+    with silent.serving():
+        environment = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": f"{silent.uri}/"}
+        process = checkout.start("x", env=environment, start_new_session=True)
+        while not silent.asked:
+            assert process.poll() is None
+            time.sleep(0.05)
+        if name == "INT":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == {"INT": 130, "TERM": 143}[name]
+    assert err == "inv: making .venv (once)\ninv: interrupted\n"
+    assert left.behind() == [] and not (checkout.root / ".venv.new").exists()
+    checkout.lock("1")
+    status, out, err = checkout.run("x")
+    assert status == 0 and out.startswith("1\n") and err == ""

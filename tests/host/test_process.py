@@ -15,10 +15,10 @@ from image.process import Interrupted, interruptible, run_logged
 from tests.host.filesystem import on_small_disk
 from tests.project import ROOT
 
-#: Starts a child of its own and says so; neither ends on the signals that $1 names.
+#: Starts a child of its own, which tells both their numbers. Neither ends on the signals that $1 names, and the child
+#: not on SIGINT in any case, as whatever a shell has put into the background.
 STUBBORN = """trap '' $1
-sh -c "trap '' $1; while :; do sleep 0.1; done" &
-echo "started $$ $!"
+sh -c "trap '' $1; echo started $$ "'$$'"; while :; do sleep 0.1; done" &
 while :; do sleep 0.1; done
 """
 

@@ -17,7 +17,8 @@ def _config(*edits: str) -> str:
     """Change the resolver's settings; they are below /etc, which can be written."""
     each = " ".join(f"-e '{edit}'" for edit in edits)
     return (
-        f"cp {CONFIG} /run/before; sed -i -E {each} {CONFIG}; ! cmp -s {CONFIG} /run/before;"
+        f"cp {CONFIG} /run/before; sed -i -E {each} {CONFIG};"
+        f" if cmp {CONFIG} /run/before; then echo nothing changed; exit 1; fi;"
         " systemctl restart dnscrypt-proxy; sleep 3"
     )
 

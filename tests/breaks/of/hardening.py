@@ -26,7 +26,9 @@ def _word(check: str, word: str, says: str) -> Break:
 def _mounted(check: str, place: str, option: str, says: str) -> Break:
     """A file system whose option is taken back."""
     mount = "/var" if place == "/var/tmp" else place
-    return Break(f"{check}[{place}]", f"{mount} is mounted {option}", says, guest=f"mount -o remount,{option} {mount}")
+    # Of this mount alone: an overlay takes no other change.
+    command = f"mount -o remount,bind,{option} {mount}" if mount == "/etc" else f"mount -o remount,{option} {mount}"
+    return Break(f"{check}[{place}]", f"{mount} is mounted {option}", says, guest=command)
 
 
 BREAKS = [
@@ -82,8 +84,8 @@ BREAKS = [
     Break(
         "test_modules_are_refused",
         "one module is let in",
-        "dccp_diag|tipc_diag|loaded",
-        guest=sed(MODULES, "s/^install tipc_diag .*/install tipc_diag \\/bin\\/true/"),
+        "loaded minix",
+        guest=sed(MODULES, "s/^install minix .*/install minix \\/bin\\/true/"),
     ),
     Break(
         "test_modules_are_refused",

@@ -29,7 +29,7 @@ BREAKS = [
         "test_it_has_addresses_and_a_route",
         "no router advertisements",
         "ip -6 route",
-        guest=settings("[Network]\\nIPv6AcceptRA=no\\n", "ip -6 route flush default"),
+        guest=settings("[Network]\\nIPv6AcceptRA=no\\n", "ip -6 route flush default || true"),
     ),
     Break(
         "test_it_has_addresses_and_a_route",
@@ -68,8 +68,10 @@ BREAKS = [
         "test_no_address_is_made_from_the_card_s",
         "a link's address of the card's number",
         "eui64",
-        guest=f"{LINK}; echo 0 >/proc/sys/net/ipv6/conf/$link/addr_gen_mode;"
-        " ip link set $link down; ip link set $link up; sleep 20",
+        guest=settings(
+            "[Network]\\nIPv6LinkLocalAddressGenerationMode=eui64\\n",
+            "ip link set $link down; sleep 1; ip link set $link up; sleep 15",
+        ),
     ),
     Break(
         "test_the_card_s_own_address_is_as_chosen",

@@ -33,14 +33,12 @@ BREAKS = [
         "a connection now and then",
         "unexpected",
         boot=_calls(b"timeout 5 bash -c 'echo x >/dev/tcp/198.51.100.7/80'"),
-        unseen="slow",
     ),
     Break(
         "test_from_power_on_through_ten_idle_minutes",
         "a name now and then",
         "stats.example.net|asked",
         boot=_calls(b"getent hosts stats.example.net"),
-        unseen="slow",
     ),
     Break(
         "test_the_system_names_no_web_page",
