@@ -60,8 +60,8 @@ class Report:
     @pytest.hookimpl(tryfirst=True)
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Note the overlay and the rows that a check belongs to, where they go along with its outcome."""
-        path = Path(str(item.path))
-        overlay = path.parent.name if path.parent.parent.name == "overlays" else "build system"
+        folder = Path(str(item.path)).parent
+        overlay = folder.name if (folder / "overlay.yaml").is_file() else "build system"
         rows = [int(mark.args[0]) for mark in item.iter_markers("row") if mark.args]
         item.user_properties += [("overlay", overlay), ("rows", rows)]
 

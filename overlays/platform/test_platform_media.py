@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from image.plan import Plan
 from image.toolbox import Toolbox
 from qemu import artefact
 from qemu.machine import Machine
@@ -27,6 +28,19 @@ def state_of(machine: Machine) -> dict[str, str]:
 def clean_boot(machine: Machine) -> None:
     assert machine.boot() == "running"
     assert machine.denied() == []
+
+
+def somebody_logs_in(machine: Machine, plan: Plan) -> None:
+    """On the console, where the image has users; and root's rights come by sudo, where it has that."""
+    if plan.overlay("users") is None:
+        return
+    terminal = machine.terminal()
+    terminal.log_in()
+    terminal.succeed("touch ~/mine")
+    if plan.overlay("sudo") is not None:
+        terminal.sudo("touch /run/by-sudo")
+        assert machine.succeed("find /var/log/sudo-io -name log | wc -l") == "1"
+        machine.succeed("test -e /run/by-sudo")
 
 
 #: For the checks that use the machine below: one process has it.
@@ -76,21 +90,23 @@ def test_a_power_cut_in_the_first_boot(fresh_machine: Make, sign: str) -> None:
         assert machine.succeed("systemd-analyze verify default.target 2>&1 | wc -l") is not None
 
 
-def test_an_optical_disc_comes_up_live(fresh_machine: Make, image: Path) -> None:
+def test_an_optical_disc_comes_up_live(fresh_machine: Make, image: Path, plan: Plan) -> None:
     before = hashlib.file_digest(image.open("rb"), "sha256").hexdigest()
     with fresh_machine(medium="cdrom") as machine:
         clean_boot(machine)
         assert machine.succeed("findmnt -no FSTYPE /var; findmnt -no FSTYPE /home") == "tmpfs\ntmpfs"
         machine.console.expect("Live system: nothing is kept .*\n(.*\n)*.* login: ", timeout=60)
+        somebody_logs_in(machine, plan)
         machine.succeed("touch /var/x /home/x /etc/x")
     assert hashlib.file_digest(image.open("rb"), "sha256").hexdigest() == before
 
 
-def test_a_stick_keeps_its_own_state(fresh_machine: Make) -> None:
+def test_a_stick_keeps_its_own_state(fresh_machine: Make, plan: Plan) -> None:
     with fresh_machine(medium="usb") as machine:
         clean_boot(machine)
         assert machine.succeed("lsblk -no TRAN /dev/sda | head -n 1") == "usb"
         assert machine.succeed("findmnt -no SOURCE /var").startswith("/dev/sda")
+        somebody_logs_in(machine, plan)
 
 
 @together

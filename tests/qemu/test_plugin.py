@@ -51,8 +51,9 @@ class Author:
         (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
 
     def overlay(self, name: str, text: str) -> None:
-        path = self.folder / "overlays" / name / f"test_{name}.py"
+        path = self.folder / "my-overlays" / name / f"test_{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "overlay.yaml").touch()
         path.write_text(textwrap.dedent(text))
 
     def machine(self, *, silent: bool = False) -> None:
