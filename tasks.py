@@ -18,7 +18,7 @@ from image.process import Interrupted, interruptible
 
 ROOT = Path(__file__).parent
 _RECIPE = {
-    "recipe": "the recipe to use (./inv recipes lists them)",
+    "recipe": "the recipe to use (./inv recipes lists them), or the file of one of your own",
     "arch": "x86_64 or aarch64; default: this host's",
     "set": "overlay.option=value; may be given more than once",
     "overlay-path": "a folder with overlays of your own; may be given more than once, the first wins",

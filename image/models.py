@@ -30,7 +30,8 @@ def _absolute_path(text: str) -> str:
 
 
 #: The name of an overlay, a recipe or an option: it becomes a folder, a file name and an identifier in a template.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+NAME = r"^[a-z][a-z0-9-]{0,39}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 #: An option's name is written in templates as ``options.NAME``.
 OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 #: Debian Policy 5.6.1 and 5.6.7: a package name.

@@ -1,6 +1,7 @@
 """A recipe: what can be built. It names overlays and sets their options, and may extend another recipe."""
 
 import datetime
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from image.findings import Finding, FindingsError, nearest
-from image.models import KernelArgument, Line, Name, OptionName, PackageName, Strict, load_model
+from image.models import NAME, KernelArgument, Line, Name, OptionName, PackageName, Strict, load_model
 from image.source import Document, Location
 
 
@@ -73,9 +74,16 @@ def list_recipes(folder: Path) -> dict[str, Path]:
 def load_recipe(name: str, folder: Path) -> Recipe:
     """Read the recipe `name` and those that it extends.
 
+    :param name: of a recipe in `folder`; or the path of a recipe's file, ``….yaml``, anywhere else.
     :raises FindingsError: when one of them is not there or not valid, or extends itself.
     """
     known = list_recipes(folder)
+    if name.endswith(".yaml"):
+        own = Path(name)
+        name = own.stem
+        if re.fullmatch(NAME, name) is None:
+            raise FindingsError([Finding(f"{name!r} can't be the name of a recipe", file=own, expected=f"/{NAME}/")])
+        known |= {name: own}
     if name not in known:
         close = nearest(name, known)
         expected = None if close else f"one of {', '.join(known) or 'none, there are no recipes'}"

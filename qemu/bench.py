@@ -30,6 +30,7 @@ _TOLD = (
     ("processor time", "cpu", "s", 0.7),
     ("memory in use", "memory", "MiB", 1.0),
 )
+_FAILED = "systemctl list-units --failed --plain --no-legend --no-pager"
 _REACHED = "systemctl show --value --property=ActiveEnterTimestampMonotonic multi-user.target"
 
 
@@ -40,7 +41,7 @@ class Boot:
     :param seconds: from power-on (firmware included) to multi-user.target.
     :param cpu: seconds of processor time that QEMU took until the system had settled.
     :param memory: bytes in use then.
-    :param state: of the system, by systemctl(1).
+    :param state: of the system, by systemctl(1), and the units that have failed.
     """
 
     seconds: float
@@ -95,6 +96,8 @@ def _boot(machine: Machine) -> Boot:
     answer = machine.run(_REACHED)
     seconds = since_power_on(began, time.monotonic(), answer.ended, answer.text)
     time.sleep(_REST)
+    failed = [line.split()[0] for line in machine.run(_FAILED).text.splitlines() if line.strip()]
+    state = " ".join([state, *failed])
     return Boot(seconds, cpu, memory_used(machine.succeed("cat /proc/meminfo")), state)
 
 

@@ -47,7 +47,18 @@ def everything(
     checks = []
     for name in [overlay] if overlay else known:
         found = next((folder / name for folder in folders if (folder / name / "overlay.yaml").is_file()), None)
-        checks += [str(path) for path in sorted(found.glob("test_*.py"))] if found else []
+        if found is not None:
+            checks += [str(path) for path in sorted(found.glob("test_*.py"))]
+        elif overlay:
+            hint = "name the folder that holds it: --overlay-path DIR"
+            raise FindingsError([Finding(f"the checks of the overlay {name!r} are in no folder known here", hint=hint)])
+        else:
+            print(
+                f"note: the checks of the overlay {name!r} do not run: its folder is unknown (--overlay-path)",
+                flush=True,
+            )
+    if overlay and not checks:
+        raise FindingsError([Finding(f"the overlay {overlay!r} has no checks (test_*.py)")])
     reports = Paths.of(root).build / "reports"
     arguments = [*([] if overlay or breaks else ["tests"]), *checks]
     arguments += ["-p", "tests.breaks.plugin", f"--breaks={breaks}"] if breaks else []
@@ -69,6 +80,8 @@ def _pytest(root: Path, arguments: list[str], keyword: str) -> int:
     selection = ["-k", keyword] if keyword else []
     # Groups (qemu/plugin.py) keep the checks of the shared machine in one process; pytest-xdist's "loadgroup".
     spread = ["-n", str(processes()), "--dist=loadgroup"] if processes() > 1 else []
-    command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-p", "no:pytest11.testinfra"]
+    # Named, or pytest would take another folder for its root where checks lie outside, and not know our rules.
+    command = [sys.executable, "-m", "pytest", f"--rootdir={root}", f"--config-file={root / 'pyproject.toml'}"]
+    command += ["--import-mode=importlib", "-p", "no:pytest11.testinfra"]
     command += [*spread, *arguments, *selection]
     return subprocess.run(command, cwd=root, check=False).returncode

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from image.findings import Finding, FindingsError
 from image.paths import Paths
 from qemu import run
 from tests.breaks import mutants
@@ -17,9 +18,15 @@ def breaks(root: Path, image: Path, build: Callable[[Sequence[str], str], Path],
     :param image: the image as it is released.
     :param build: builds an image with overlays from these folders into a folder, and returns its path.
     """
+    where = Path(__file__).parent / "of"
+    if overlay and not (where / f"{overlay.replace('-', '_')}.py").is_file():
+        hint = "for an overlay outside of the repository break a file by hand, and build"
+        raise FindingsError([Finding(f"no breaks are written for {overlay!r}", file=where, hint=hint)])
     statuses = [run.everything(root, image, overlay, keyword, [], breaks="guest")]
     folder = Paths.of(root).build / "breaks"
     if mutants.write(root / "overlays", folder / "overlays", mutants.edits([overlay] if overlay else None)):
         broken = build([str(folder / "overlays")], str(folder / "dist"))
         statuses.append(run.everything(root, broken, overlay, keyword, [], breaks="image"))
+    if all(status == _NOTHING for status in statuses):
+        raise FindingsError([Finding(f"no break is selected by {keyword!r}")])
     return max(0 if status == _NOTHING else status for status in statuses)

@@ -1,5 +1,7 @@
 """Recipes and overlays: what is refused, with the place and the nearest right name, and what they resolve to."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,3 +169,15 @@ def test_lists_survive_the_command_line(items: list[str]) -> None:
 def test_an_image_path_can_not_leave_the_image(text: str) -> None:
     if is_image_path(text):
         assert text.startswith("/") and ".." not in text.split("/") and text.isascii() and text.isprintable()
+
+
+def test_a_recipe_of_ones_own_lies_anywhere(project: Project, tmp_path: Path) -> None:
+    project.recipe("r", 'title: R\nversion: "1"\ndate: "2026-01-02"\noverlays: [a]\n')
+    project.overlay("a")
+    mine = tmp_path / "elsewhere" / "mine.yaml"
+    mine.parent.mkdir()
+    mine.write_text("title: Mine\nextends: r\n")
+    assert project.rendered(recipe=str(mine)).plan.stem.startswith("mine_1_")
+    assert "no recipe" in refused(project, recipe=str(mine.with_suffix("")))
+    assert "can't be the name of a recipe" in refused(project, recipe=str(mine.with_name("My Own.yaml")))
+    assert str(mine.with_name("other.yaml")) in refused(project, recipe=str(mine.with_name("other.yaml")))

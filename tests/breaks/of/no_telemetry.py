@@ -49,7 +49,7 @@ BREAKS = [
     Break(
         "test_the_system_names_no_web_page",
         "news at the login",
-        "grep -rhs",
+        "grep -rqs",
         guest="mkdir -p /run/motd.d; echo 'News: https://news.example.net/' >/run/motd.d/50-news",
     ),
     Break(
