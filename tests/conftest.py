@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.project import Project
+
+# How long an example takes is the host's business: machines boot beside these tests.
+settings.register_profile("tau", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tau")
 
 
 @pytest.fixture
