@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from image.findings import Finding, FindingsError
@@ -40,7 +41,14 @@ def check_folder(folder: Path) -> None:
             probe.unlink(missing_ok=True)
 
 
-def publish(plan: Plan, outputs: Mapping[str, Path], record: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+def publish(
+    plan: Plan,
+    outputs: Mapping[str, Path],
+    record: Mapping[str, Any],
+    folder: Path,
+    *,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Path]:
     """Move the outputs of a finished build to `folder` as ``STEM.SUFFIX`` and write SHA256SUMS beside them.
 
     Each file is written beside its place; once all are, they are renamed, and no signal comes between. The record of
@@ -48,6 +56,7 @@ def publish(plan: Plan, outputs: Mapping[str, Path], record: Mapping[str, Any], 
 
     :param outputs: the file of each suffix; ``raw`` is the image.
     :param record: written as ``STEM.build.json``, with the SHA-256 of each file.
+    :param known: the SHA-256 of a suffix whose file need not be read again; hashing the image takes seconds.
     :returns: the final path of each suffix.
     :raises FindingsError: when the folder can't be written or its disk is full; the old artefacts are then whole.
     """
@@ -59,7 +68,7 @@ def publish(plan: Plan, outputs: Mapping[str, Path], record: Mapping[str, Any], 
         folder.mkdir(parents=True, exist_ok=True)
         digests = {}
         for suffix, path in outputs.items():
-            digests[placed[suffix].name] = sha256_file(path)
+            digests[placed[suffix].name] = known.get(suffix) or sha256_file(path)
             _move(path, staged[placed[suffix]])
         text = json.dumps({**record, "sha256": digests}, indent=1, sort_keys=True) + "\n"
         staged[last].write_text(text)

@@ -82,7 +82,7 @@ def build(
                         "mkosi": {"version": tool.version, "sha256": tool.sha256},
                         "indexes": {"image": place.indexes(), "tools": tools.indexes()},
                     }
-                    publish(plan, outputs, record, output)
+                    publish(plan, outputs, record, output, known={"raw": _checksum(made, outputs["raw"].name)})
             finally:
                 tool.remove_tree(made)
         except (KeyboardInterrupt, Interrupted):
@@ -127,6 +127,12 @@ def base_layers(
 def _is_built(plan: Plan, output: Path, fingerprint: str) -> bool:
     record = read_record(plan, output)
     return record is not None and record["fingerprint"] == fingerprint
+
+
+def _checksum(made: Path, name: str) -> str:
+    """The SHA-256 that mkosi took of one of its outputs (mkosi(1), "Checksum=")."""
+    lines = (line.split(" *", 1) for line in (made / f"{Path(name).stem}.SHA256SUMS").read_text().splitlines())
+    return next(digest for digest, of in lines if of == name)
 
 
 def _fingerprint(tree: Tree) -> str:

@@ -14,9 +14,10 @@ from qemu.capture import Capture
 from qemu.commandline import Files, Settings
 from qemu.console import Console
 from qemu.errors import GuestDiedError, GuestSilentError, MachineError, UncleanBootError, with_console
+from qemu.guest import Guest
 from qemu.monitor import Monitor
 from qemu.process import Guarded
-from qemu.shell import Answer, Shell
+from qemu.shell import Shell
 from qemu.terminal import Terminal
 from qemu.tools import Tools
 from qemu.vitals import Vitals
@@ -33,7 +34,7 @@ class Cable(Protocol):
         ...
 
 
-class Machine:
+class Machine(Guest):
     """A QEMU machine. Use it as a context manager, or call :meth:`close`."""
 
     def __init__(
@@ -61,7 +62,7 @@ class Machine:
         tools.find(tools_, f"qemu-system-{self.settings.arch}", "qemu-system")
         self.accel = accel.choose(tools_, self._firmware, self.image, self.settings.arch, cache)
         self._cache = cache
-        self.shell = Shell(self.files.shell)
+        super().__init__(Shell(self.files.shell))
         self.network = network
         self.capture = Capture(self.files)
         self.boots = 0
@@ -79,7 +80,7 @@ class Machine:
 
         :raises GuestDiedError: when QEMU does not even start, with its own words.
         """
-        self._make_disks()
+        self.make_disks()
         for path in (self.files.monitor, self.files.serial, self.files.shell):
             path.unlink(missing_ok=True)
         self.files.keep_packets()
@@ -98,14 +99,13 @@ class Machine:
         self._monitor = Monitor(self.files.monitor)
         self._console = Console(self.files.serial, self.files.folder / f"console-{self.boots}.log")
 
-    def _make_disks(self) -> None:
+    def make_disks(self) -> None:
+        """Make its disks without switching it on, for a machine that they are shown to."""
         disks.make(self.tools, self.settings, self.files, self.image, self._firmware)
 
-    def damage_disk(self, offset: int, length: int) -> None:
-        """Overwrite `length` bytes of the temporary disk at `offset`, while the machine is off."""
-        self._make_disks()
-        write = f"write -P 0xa5 {offset} {length}"
-        tools.run(self.tools, "qemu-io", "-f", "qcow2", "-c", write, str(self.files.disk))
+    def damage_image(self, offset: int) -> None:
+        """Change the byte at `offset` of the image, for this machine only and while it is off: in its snapshots too."""
+        disks.damage_image(self.tools, self.files, self.image, offset)
 
     def wait_for_shell(self, timeout: float = BOOT_TIMEOUT, since: int = 0) -> None:
         """Wait until the guest's shell answers; it does early in the boot.
@@ -278,38 +278,6 @@ class Machine:
         """QEMU's monitor."""
         assert self._monitor is not None, "the machine is off"
         return self._monitor
-
-    def run(self, command: str, timeout: float = 120, stdin: bytes = b"") -> Answer:
-        """Run a command as root in the guest and return its answer, whatever its status is."""
-        return self.shell.run(command, timeout, stdin)
-
-    def succeed(self, command: str, timeout: float = 120) -> str:
-        """Run a command that must succeed and return what it printed."""
-        answer = self.run(command, timeout)
-        said = answer.stderr.decode(errors="replace")
-        assert answer.status == 0, f"{command!r} failed with status {answer.status}:\n{answer.text}\n{said}"
-        return answer.text
-
-    def fail(self, command: str, timeout: float = 120) -> str:
-        """Run a command that must fail and return both of its outputs."""
-        answer = self.run(command, timeout)
-        assert answer.status != 0, f"{command!r} was expected to fail, and gave:\n{answer.text}"
-        return answer.text + answer.stderr.decode(errors="replace")
-
-    def wait_until(self, command: str, timeout: float = 60) -> str:
-        """Repeat a command until it succeeds and return what it printed.
-
-        :raises GuestSilentError: when it did not within `timeout` seconds, with its last output.
-        """
-        deadline = time.monotonic() + timeout
-        while True:
-            answer = self.run(command)
-            if answer.status == 0:
-                return answer.text
-            if time.monotonic() > deadline:
-                said = answer.text + answer.stderr.decode(errors="replace")
-                raise GuestSilentError(f"{command!r} did not succeed within {timeout:.0f} s: {said}")
-            time.sleep(0.5)
 
     def terminal(self) -> Terminal:
         """Return a person at the serial console."""

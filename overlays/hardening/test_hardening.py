@@ -110,6 +110,16 @@ def test_no_programs_of_32_bits(host: Host, plan: Plan, folder: str) -> None:
     assert result.rc == 126 and "Exec format error" in result.stderr, result
 
 
+def test_system_calls_of_one_architecture_alone(host: Host, plan: Plan) -> None:
+    assert host.check_output("grep -c '^Seccomp:.*2$' /proc/1/status /proc/self/status") == (
+        "/proc/1/status:1\n/proc/self/status:1"
+    )
+    if plan.arch == "x86_64":
+        # getpid by its own number, and by x32's (arch/x86/entry/syscalls/syscall_64.tbl); 159 is 128 and SIGSYS (31).
+        assert host.run("perl -e 'exit(syscall(39) != $$)'").rc == 0
+        assert host.run("perl -e 'syscall(0x40000000 + 39)'; exit $?").rc == 159
+
+
 # sysctl
 
 

@@ -22,6 +22,22 @@ def test_it_has_addresses_and_a_route(machine: Machine) -> None:
     machine.wait_until("ip -6 address show scope global temporary | grep -q inet6")
 
 
+@pytest.mark.destructive
+def test_a_cable_that_comes_back(machine: Machine) -> None:
+    machine.wait_until("ip -4 route show default | grep -q .")
+    machine.cut_network()
+    machine.wait_until("! { ip -4 route show default; ip -6 route show default; } | grep -q .")
+    machine.plug_network()
+    machine.wait_until("ip -4 route show default | grep -q . && ip -6 route show default | grep -q .")
+
+
+def test_the_initrd_has_no_network(machine: Machine) -> None:
+    said = machine.succeed("journalctl --boot --no-pager --output=cat _PID=1")
+    initrd, _, system = said.partition("Switching root.")
+    assert "Network Configuration" in system, "networkd is known by another name"
+    assert "Network Configuration" not in initrd.replace("Stopped", "")
+
+
 def test_no_packet_carries_the_name_or_number_of_the_machine(machine: Machine, capture: Capture) -> None:
     machine_id = bytes.fromhex(machine.succeed("cat /etc/machine-id"))
     for packet in capture.sent():

@@ -1,6 +1,6 @@
 """Breaks of fscrypt: homes that are open, that stay open, that are not encrypted at all."""
 
-from tests.breaks.model import Boot, Break, sed
+from tests.breaks.model import Break, sed
 
 _LOCK = "/usr/lib/tau/home-lock"
 _HOME = "/home/tester"
@@ -98,9 +98,7 @@ BREAKS = [
         "test_the_recovery_key_is_shown_at_the_console_alone",
         "the journal has it as well",
         "journalctl",
-        boot=Boot(
-            command=sed("/usr/lib/tau/first-user.d/90-fscrypt", "s/^( *)sed -n 3p.*/&; logger $(sed -n 3p $readme)/")
-        ),
+        guest=sed("/usr/lib/tau/first-user.d/90-fscrypt", "s/^( *)sed -n 3p.*/&; logger $(sed -n 3p $readme)/"),
     ),
 ]
 WITHOUT: dict[str, str] = {}

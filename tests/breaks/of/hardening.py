@@ -48,6 +48,17 @@ BREAKS = [
     _word("test_debugfs_is_not_there", "debugfs=off", "mount -t debugfs"),
     _word("test_mounted_file_system_is_not_written_to_by_its_device", "bdev_allow_write_mounted=0", "busy"),
     _word("test_no_programs_of_32_bits", "ia32_emulation=0", "126"),
+    Break(
+        "test_system_calls_of_one_architecture_alone",
+        "PID 1 lets all architectures through",
+        "Seccomp",
+        image=(
+            Edit(
+                "hardening/root/usr/lib/systemd/system.conf.d/60-tau-system-calls.conf",
+                "^SystemCallArchitectures=.*",
+            ),
+        ),
+    ),
     _sysctl("test_every_setting_of_the_files_is_in_force", "kernel.sysrq", 1, "wrong"),
     _sysctl("test_every_setting_of_the_files_is_in_force", "net.ipv4.conf.lo.rp_filter", 0, "wrong"),
     _sysctl("test_kernel_log_and_addresses_are_hidden", "kernel.dmesg_restrict", 0, "not permitted"),

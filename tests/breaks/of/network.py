@@ -1,6 +1,6 @@
 """Breaks of the network."""
 
-from tests.breaks.model import Boot, Break, listener
+from tests.breaks.model import Boot, Break, Edit, listener
 
 LINK = "link=$(ls /sys/class/net | grep -v '^lo$' | head -n 1)"
 
@@ -36,6 +36,24 @@ BREAKS = [
         "no temporary addresses",
         "temporary",
         guest=settings("[Network]\\nIPv6PrivacyExtensions=no\\n", "ip -6 address flush dev $link scope global"),
+    ),
+    Break(
+        "test_a_cable_that_comes_back",
+        "a lost carrier is not noticed",
+        "! ",
+        guest=settings("[Network]\\nIgnoreCarrierLoss=yes\\n"),
+    ),
+    Break(
+        "test_the_initrd_has_no_network",
+        "networkd runs in the initrd",
+        "not in initrd",
+        image=tuple(
+            Edit(
+                f"network/initrd/usr/lib/systemd/system/systemd-networkd.{kind}.d/10-not-in-the-initrd.conf",
+                "^ConditionPathExists=.*",
+            )
+            for kind in ("service", "socket")
+        ),
     ),
     Break(
         "test_no_packet_carries_the_name_or_number_of_the_machine",
