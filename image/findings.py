@@ -61,6 +61,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
+def right_name(name: str, known: Iterable[str]) -> tuple[str | None, str | None]:
+    """Return a finding's `expected` and `nearest` for a name that is not `known`: the one near it, else all of them."""
+    names = sorted(known)
+    close = nearest(name, names)
+    return (None, close) if close or not names else (f"one of {', '.join(names)}", None)
+
+
 def printable(text: str) -> str:
     """Return `text` with control and bidirectional characters escaped.
 

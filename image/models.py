@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, FindingsError, nearest, right_name
 from image.source import Document, Location, read_yaml, type_names
 
 M = TypeVar("M", bound=BaseModel)
@@ -72,11 +72,8 @@ def _finding(document: Document, model: type[BaseModel], detail: Any) -> Finding
     location = _location(document, detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _known_keys(model, location[:-1])
-        close = nearest(str(location[-1]), known)
-        return document.finding(
-            location, "is not a known key", expected=None if close else _one_of(known), nearest=close
-        )
+        expected, close = right_name(str(location[-1]), _known_keys(model, location[:-1]))
+        return document.finding(location, "is not a known key", expected=expected, nearest=close)
     if kind == "missing":
         return document.finding(location, "is missing")
     if kind == "literal_error":

@@ -1,14 +1,17 @@
 """From a resolved recipe to a plan and files, in memory: deterministic, with nothing of this host in the plan."""
 
+import functools
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.nodes
+from jinja2.utils import missing
 
-from image.findings import Finding, FindingsError
+from image.findings import Finding, FindingsError, right_name
 from image.overlay import Architecture, FileAttributes, Overlay
 from image.plan import PLAN_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
 from image.resolve import Resolved
@@ -19,10 +22,27 @@ from image.tree import File, Tree
 _SEEDS = uuid.UUID("b5f6a5b0-9f0a-4d0c-8a52-6a4b1c0b7a11")
 
 
+class _MissingError(jinja2.UndefinedError):
+    """A template uses a `name` that is not there. `owner` is what it was looked for in, None for no mapping at all."""
+
+    def __init__(self, owner: object, name: str | None, message: str | None = None) -> None:
+        super().__init__(message)
+        self.owner = owner
+        self.name = name
+
+
+class _Missing(jinja2.StrictUndefined):
+    """What a template gets for a name that is not there. Any use of it raises :class:`_MissingError`."""
+
+    def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = None) -> None:
+        error: Any = functools.partial(_MissingError, None if obj is missing else obj, name)
+        super().__init__(hint, obj, name, exc or error)
+
+
 def environment() -> jinja2.Environment:
     """Return the Jinja2 environment of every template: a name that is not defined is an error, never empty text."""
     return jinja2.Environment(  # noqa: S701 - configuration files, not HTML
-        undefined=jinja2.StrictUndefined,
+        undefined=_Missing,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -43,8 +63,34 @@ def render_text(path: Path, context: Mapping[str, Any]) -> str:
         return template.render(context)
     except jinja2.TemplateSyntaxError as error:
         raise FindingsError([Finding(f"template error: {error.message}", path, error.lineno)]) from None
+    except _MissingError as error:
+        raise FindingsError([_missing_name(error, path, context)]) from None
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise FindingsError([Finding(f"template error: {error}", path, _template_line(error, path))]) from None
+
+
+def _missing_name(error: _MissingError, path: Path, context: Mapping[str, Any]) -> Finding:
+    line, name, owner = _template_line(error, path), error.name or "", error.owner
+    if name and owner is None:
+        # The template's own variables as well; one that has this very name is out of reach here.
+        stored = environment().parse(path.read_text()).find_all(jinja2.nodes.Name)
+        known = {*context, *(node.name for node in stored if node.ctx == "store")} - {name}
+        message = f"{name!r} is not defined"
+    elif name and isinstance(owner, Mapping):
+        known = {str(key) for key in owner}
+        where = next((words for words, value in _places(context) if value is owner), "the mapping")
+        message = f"{where} has no {name!r}" if owner else f"{where} is empty, it has no {name!r}"
+    else:
+        return Finding(f"template error: {error}", path, line)
+    expected, close = right_name(name, known)
+    return Finding(message, path, line, expected=expected, nearest=close)
+
+
+def _places(context: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What a template may look into, and how it is written there."""
+    yield from context.items()
+    for name, options in context.get("overlays", {}).items():
+        yield f"overlays[{name!r}]", options
 
 
 def _template_line(error: Exception, path: Path) -> int | None:
