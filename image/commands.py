@@ -47,9 +47,16 @@ def overlay_folders(root: Path, overlay_path: Sequence[str]) -> list[Path]:
 
 
 def rendered(root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str]) -> Rendered:
-    """Load, resolve and render a recipe."""
-    loaded = load_recipe(recipe, root / "recipes")
-    return Rendered(resolve(loaded, overlay_folders(root, overlay_path), settings), architecture(arch))
+    """Load, resolve and render a recipe.
+
+    :raises FindingsError: with all that is wrong, in the recipe, in its overlays and in the words of the command line.
+    """
+    resolved = resolve(load_recipe(recipe, root / "recipes"), overlay_folders(root, overlay_path), settings)
+    try:
+        known_arch = architecture(arch)
+    except FindingsError as error:
+        raise FindingsError([*error.findings, *resolved.findings]) from None
+    return Rendered(resolved, known_arch)
 
 
 def build(

@@ -1,8 +1,10 @@
 """From YAML to pydantic models, with errors that name file, line, key, what was expected and the nearest right name."""
 
+import contextlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -55,17 +57,58 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 
 
-def load_model(path: Path, model: type[M]) -> tuple[M, Document]:
-    """Read `path` as a `model`.
+@dataclass(frozen=True)
+class Loaded(Generic[M]):
+    """A file as far as it can be read, so that one run tells of everything that is wrong, here and elsewhere.
 
-    :raises FindingsError: with all that is wrong in the file.
+    :param model: what it says, without what the findings are about.
+    :param findings: all that is wrong in the file.
+    :param doubtful: the top-level keys that `model` may not have as they were meant, because of one of the findings.
     """
-    document = read_yaml(path)
+
+    model: M
+    document: Document
+    findings: tuple[Finding, ...]
+    doubtful: frozenset[str]
+
+
+def load_model(path: Path, model: type[M]) -> Loaded[M]:
+    """Read `path` as a `model`: one whose required top-level keys are text. It never raises."""
+    everything = frozenset(model.model_fields)
     try:
-        return model.model_validate(document.data), document
+        document = read_yaml(path)
+    except FindingsError as error:
+        return Loaded(_rest(model, {}, set()), Document(path, {}), tuple(error.findings), everything)
+    findings, bad = list(document.findings), set(document.bad)
+    try:
+        model.model_validate(document.data)
     except ValidationError as error:
-        findings = [_finding(document, model, detail) for detail in error.errors(include_url=False)]
-        raise FindingsError(findings) from None
+        for detail in error.errors(include_url=False):
+            location = _location(document, detail["loc"])
+            if not any(location[:length] in document.bad for length in range(len(location) + 1)):
+                findings.append(_finding(document, model, detail))
+                bad.add(location[:-1] if detail["type"] == "missing" and len(location) > 1 else location)
+    touched = {str(location[0]) if location else "" for location in bad}
+    # An unknown key may be any of the known ones, misspelt.
+    doubtful = everything if touched - everything else frozenset(touched)
+    return Loaded(_rest(model, document.data, bad), document, tuple(findings), doubtful)
+
+
+def _rest(model: type[M], data: dict[str, Any], bad: set[Location]) -> M:
+    """What is left of `data` without the values at the `bad` key paths; what is required and missing is a "?"."""
+    required = {key: "?" for key, field in model.model_fields.items() if field.is_required()}
+    for without in (bad, {location[:1] for location in bad}):
+        with contextlib.suppress(ValidationError):
+            return model.model_validate(required | _without(data, without, ()))
+    return model.model_validate(required)
+
+
+def _without(data: Any, bad: set[Location], where: Location) -> Any:
+    if isinstance(data, dict):
+        return {k: _without(value, bad, (*where, k)) for k, value in data.items() if (*where, k) not in bad}
+    if isinstance(data, list):
+        return [_without(value, bad, (*where, i)) for i, value in enumerate(data) if (*where, i) not in bad]
+    return data
 
 
 def _finding(document: Document, model: type[BaseModel], detail: Any) -> Finding:

@@ -107,12 +107,19 @@ class Definition(Strict):
 
 @dataclass(frozen=True)
 class Overlay:
-    """An overlay as found on disk."""
+    """An overlay as found on disk.
+
+    :param definition: without what the findings are about.
+    :param findings: what is wrong in its overlay.yaml.
+    :param options_known: whether `definition` has its options as they were meant.
+    """
 
     name: str
     folder: Path
     definition: Definition
     document: Document
+    findings: tuple[Finding, ...]
+    options_known: bool
 
     def packages_for(self, arch: Architecture) -> list[str]:
         """The packages that the overlay needs on `arch`."""
@@ -125,16 +132,16 @@ class Overlay:
     def _parts(self, arch: Architecture) -> ArchitectureParts:
         return self.definition.architectures.get(arch, ArchitectureParts())
 
-    def files_below(self, part: Literal["root", "initrd"]) -> list[Path]:
+    def files_below(self, part: Literal["root", "initrd"], findings: list[Finding]) -> list[Path]:
         """Every file below root/ or initrd/, sorted, as a path relative to it.
 
-        :raises FindingsError: for anything that is neither a regular file nor a folder, or has a name that is no
+        :param findings: gets one for anything that is neither a regular file nor a folder, or has a name that is no
             path of an image. A symbolic link in a checkout could point anywhere; links are stated in overlay.yaml.
             And for a folder that can't be read: an image without its files would be another.
         """
         base = self.folder / part
-        found, findings = [], []
-        for path in _everything_below(base):
+        found = []
+        for path in _everything_below(base, findings):
             relative = path.relative_to(base)
             if path.is_symlink():
                 message = "is a symbolic link; state it under links: in overlay.yaml"
@@ -145,34 +152,37 @@ class Overlay:
                     findings.append(Finding("has a name that is no path of an image", file=path))
             elif not path.is_dir():
                 findings.append(Finding("is neither a file nor a folder", file=path))
-        if findings:
-            raise FindingsError(findings)
         return found
 
 
-def _everything_below(base: Path) -> list[Path]:
-    def stop(error: OSError) -> None:
+def _everything_below(base: Path, findings: list[Finding]) -> list[Path]:
+    def note(error: OSError) -> None:
         if error.filename != str(base) or not isinstance(error, FileNotFoundError):
-            raise _unreadable(Path(error.filename), error) from error
+            findings.append(_unreadable(Path(error.filename), error))
 
-    found = [Path(folder, name) for folder, *names in os.walk(base, onerror=stop) for name in [*names[0], *names[1]]]
+    found = [Path(folder, name) for folder, *names in os.walk(base, onerror=note) for name in [*names[0], *names[1]]]
     return sorted(found)
 
 
-def _unreadable(path: Path, error: OSError) -> FindingsError:
-    return FindingsError([Finding(f"can't be read: {error.strerror}", file=path)])
+def _unreadable(path: Path, error: OSError) -> Finding:
+    return Finding(f"can't be read: {error.strerror}", file=path)
 
 
-def find_overlays(search_path: Sequence[Path]) -> dict[str, Path]:
-    """Return the folder of every overlay below the folders of `search_path`, by name; an earlier folder wins."""
+def find_overlays(search_path: Sequence[Path], findings: list[Finding]) -> dict[str, Path]:
+    """Return the folder of every overlay below the folders of `search_path`, by name; an earlier folder wins.
+
+    :param findings: gets one for each of these that is no folder or can't be read.
+    """
     found: dict[str, Path] = {}
     for base in search_path:
         if not base.is_dir():
-            raise FindingsError([Finding("is not a folder of overlays", file=base)])
+            findings.append(Finding("is not a folder of overlays", file=base))
+            continue
         try:
             folders = sorted(base.iterdir())
         except OSError as error:
-            raise _unreadable(base, error) from error
+            findings.append(_unreadable(base, error))
+            continue
         for folder in folders:
             if _holds_overlay(folder):
                 found.setdefault(folder.name, folder)
@@ -188,12 +198,13 @@ def _holds_overlay(folder: Path) -> bool:
 
 
 def load_overlay(name: str, folders: dict[str, Path]) -> Overlay:
-    """Read the overlay `name`.
+    """Read the overlay `name`, as far as it can be read.
 
-    :raises FindingsError: when it is not there, or with all that is wrong in its overlay.yaml.
+    :raises FindingsError: when it is not there.
     """
     if name not in folders:
         raise FindingsError([Finding(f"no overlay {name!r}", nearest=nearest(name, folders))])
     folder = folders[name]
-    definition, document = load_model(folder / "overlay.yaml", Definition)
-    return Overlay(name, folder, definition, document)
+    loaded = load_model(folder / "overlay.yaml", Definition)
+    known = "options" not in loaded.doubtful
+    return Overlay(name, folder, loaded.model, loaded.document, loaded.findings, known)
