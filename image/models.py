@@ -15,9 +15,12 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Strict(BaseModel):
-    """The base of every model that reads somebody's file: nothing unknown, nothing converted, nothing changed."""
+    """The base of every model that reads somebody's file: nothing unknown, nothing converted, nothing changed.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    The text below a key is its description in the JSON schema, which an editor shows (docs/schemas/).
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 def is_image_path(text: str) -> bool:

@@ -49,30 +49,40 @@ class Units(Strict):
     """What to do with units of the image: enable and disable them by preset, or mask them."""
 
     enable: list[UnitName] = []
+    """Units that are started as their [Install] says. Nothing is enabled that is not named here."""
     disable: list[UnitName] = []
+    """Units that another overlay or a package enables, and that are not to be started."""
     mask: list[UnitName] = []
+    """Units that nothing and nobody can start: a link to /dev/null takes their place."""
 
 
 class ArchitectureParts(Strict):
     """What the overlay needs on one architecture only."""
 
     packages: list[PackageName] = []
+    """Debian packages on this architecture."""
     kernel_command_line: list[KernelArgument] = []
+    """Words of the kernel command line on this architecture."""
 
 
 class FileAttributes(Strict):
     """Mode, owner and group of one file or directory of the overlay, stated here and never read off the checkout."""
 
     mode: Annotated[str, Field(pattern=r"^[0-7]{4}$")] | None = None
+    """Four octal digits in quotes, like "0755"; default: 0644 for a file, 0755 for a folder."""
     owner: UserName = "root"
+    """The user of the image that a file belongs to. A folder is root's (tmpfiles.d(5) makes others)."""
     group: UserName = "root"
+    """The group of the image that a file belongs to."""
 
 
 class State(Strict):
     """A path below /etc that the running system writes; it then hides what a newer image has there."""
 
     path: ImagePath
+    """The path, below /etc."""
     reason: Line
+    """Why it must be written at run time, and by what."""
 
     @field_validator("path")
     @classmethod
@@ -86,23 +96,41 @@ class Definition(Strict):
     """The content of an overlay.yaml."""
 
     title: Line
+    """What the overlay is, in one line."""
     description: Text
+    """What it does for whoever uses the system, and what it does not."""
     rows: list[Annotated[int, Field(ge=1, le=14)]] = []
+    """Rows of the security model that it serves. A check says which it shows: @pytest.mark.row(NUMBER)."""
     packages: list[PackageName] = []
+    """Debian packages of the image."""
     initrd_packages: list[PackageName] = []
+    """Debian packages of its initrd."""
     architectures: dict[Architecture, ArchitectureParts] = {}
+    """What is needed on one architecture only."""
     requires: list[Name] = []
+    """Overlays that must be in the recipe as well; they are laid before this one."""
     conflicts: list[Name] = []
+    """Overlays that can't be in one recipe with this one."""
     options: dict[OptionName, Option] = {}
+    """What a recipe or --set may choose, by name. Templates see it as {{ options.NAME }}."""
     units: Units = Units()
+    """What is done with units of the system."""
     user_units: Units = Units()
+    """What is done with units of the users' own service managers."""
     kernel_command_line: list[KernelArgument] = []
+    """Words of the kernel command line, one an item, like "quiet"."""
     files: dict[ImagePath, FileAttributes] = {}
+    """Mode and owner of its files and folders, by their path in the image, where not the usual (0644, root)."""
     overrides: list[ImagePath] = []
+    """Paths that an earlier overlay writes and this one replaces; else two overlays that write one are an error."""
     links: dict[ImagePath, Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[!-~]+$")]] = {}
+    """Symbolic links: the path in the image, and what it points to."""
     remove: list[ImagePath] = []
+    """Paths that packages bring and that are removed from the finished image."""
     state: list[State] = []
+    """Paths below /etc that the running system writes; a check fails on any other."""
     validators: dict[Validator, list[Line]] = {}
+    """Files for tools of `./inv lint` that it does not know by their path: patterns by tool; initrd/… in the initrd."""
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,23 @@ class RecipeFile(Strict):
     """The content of a recipes/NAME.yaml."""
 
     title: Line
+    """What the image is, in one line."""
     extends: Name | None = None
-    #: Becomes IMAGE_VERSION in os-release(5) and part of file names.
+    """The recipe that this one starts from: a name in recipes/. What it has is kept, unless it is changed here."""
     version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){0,3}(~[a-z0-9]+)?$")] | None = None
-    #: The day of the release. It is every file's time in the image, and the earliest time that its clock shows.
+    """IMAGE_VERSION in os-release(5), and part of file names: in quotes, like "1.0"."""
     date: str | None = None
+    """The day of the release, "YYYY-MM-DD": every file's time in the image, and the earliest that its clock shows."""
     overlays: list[Name] = []
+    """The overlays of the image, in the order in which they are laid (what one requires comes before it)."""
     remove_overlays: list[Name] = []
+    """Overlays of the recipe that this one extends, which it does without."""
     options: dict[Name, dict[OptionName, Any]] = {}
+    """Values for options: by overlay, then by option. `./inv overlays --name OVERLAY` shows which there are."""
     packages: list[PackageName] = []
+    """Debian packages besides those that the overlays bring."""
     kernel_command_line: list[KernelArgument] = []
+    """Words of the kernel command line besides those of the overlays, like "console=ttyS0"."""
 
     @field_validator("date")
     @classmethod
