@@ -182,13 +182,20 @@ def test(
 
     if fast:
         raise Exit(code=run.fast(ROOT, keyword))
+    if overlay:  # refused now, not when all is built
+        run.checks_of(ROOT, overlay, overlay_path or [])
+        if not image:
+            commands.recipe_has(ROOT, recipe, arch, set or [], overlay_path or [], overlay)
+    if breaks:
+        from tests.breaks import session
+
+        session.written(overlay)
     if not image:
         commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
         built = commands.build(ROOT, recipe, arch, set or [], overlay_path or [], "", mirror, mkosi)
         image = str(built.image)
     commands.tools_for(ROOT, Path(image), mirror, mkosi)
     if breaks:
-        from tests.breaks import session
 
         def broken(folders: Sequence[str], output: str) -> Path:
             return commands.build(ROOT, recipe, arch, set or [], folders, output, mirror, mkosi).image

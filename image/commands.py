@@ -11,13 +11,13 @@ from image.bench import BuildBench, cost
 from image.bench_report import Comparison
 from image.build import Built, base_layers
 from image.build import build as build_image
-from image.findings import Finding, FindingsError, fail, nearest
+from image.findings import Finding, FindingsError, fail, nearest, right_name
 from image.lint import lint as lint_tree
 from image.mirrors import host_mirrors
 from image.mkosi import remove_mapped
 from image.mkosi_fetch import ensure_mkosi
 from image.mkosi_tree import mkosi_tree
-from image.overlay import Architecture
+from image.overlay import Architecture, overlay_folders
 from image.paths import Paths
 from image.plan import Plan
 from image.progress import Progress, size
@@ -41,11 +41,6 @@ def architecture(name: str) -> Architecture:
     raise FindingsError([Finding(f"--arch {wanted}: no such architecture", expected=" or ".join(known), nearest=close)])
 
 
-def overlay_folders(root: Path, overlay_path: Sequence[str]) -> list[Path]:
-    """Return the folders in which overlays are looked for, a person's own first."""
-    return [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
-
-
 def rendered(root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str]) -> Rendered:
     """Load, resolve and render a recipe.
 
@@ -57,6 +52,20 @@ def rendered(root: Path, recipe: str, arch: str, settings: Sequence[str], overla
     except FindingsError as error:
         raise FindingsError([*error.findings, *resolved.findings]) from None
     return Rendered(resolved, known_arch)
+
+
+def recipe_has(
+    root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str], overlay: str
+) -> None:
+    """Refuse an overlay that is not in the recipe.
+
+    :raises FindingsError: as :func:`rendered` does, and when it is not there.
+    """
+    plan = rendered(root, recipe, arch, settings, overlay_path).plan
+    if plan.overlay(overlay) is None:
+        expected, close = right_name(overlay, [each.name for each in plan.overlays])
+        message = f"--overlay {overlay}: is not in the recipe {plan.recipe!r}"
+        raise FindingsError([Finding(message, expected=expected, nearest=close)])
 
 
 def build(

@@ -10,7 +10,7 @@ from rich.text import Text
 from image.findings import Finding, FindingsError, printable
 from image.host import facts
 from image.options import ChoiceOption, IntegerOption
-from image.overlay import Overlay, find_overlays, load_overlay
+from image.overlay import Overlay, find_overlays, load_overlay, no_overlay, overlay_folders
 from image.paths import Paths
 from image.recipe import list_recipes, load_recipe
 
@@ -46,16 +46,19 @@ def overlays(root: Path, name: str, overlay_path: Sequence[str]) -> None:
     :raises FindingsError: when it is not there, or one of them is not valid (after the others were listed).
     """
     findings: list[Finding] = []
-    folders = find_overlays([*(Path(path).resolve() for path in overlay_path), root / "overlays"], findings)
+    search_path = overlay_folders(root, overlay_path)
+    folders = find_overlays(search_path, findings)
     if name:
-        overlay = load_overlay(name, folders)
+        if name not in folders:
+            raise FindingsError([*findings, no_overlay(name, folders, search_path)])
+        overlay = load_overlay(name, folders[name])
         if findings or overlay.findings:
             raise FindingsError([*findings, *overlay.findings])
         _describe(overlay)
         return
     table = _table("OVERLAY", "TITLE", "ROWS", "OPTIONS")
-    for each in folders:
-        overlay = load_overlay(each, folders)
+    for each, folder in folders.items():
+        overlay = load_overlay(each, folder)
         if overlay.findings:
             findings += overlay.findings
             continue

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from image.findings import Finding, FindingsError, nearest, right_name
+from image.findings import Finding, FindingsError, nearest, one_of, right_name
 from image.source import Document, Location, read_yaml, type_names
 
 M = TypeVar("M", bound=BaseModel)
@@ -135,7 +135,7 @@ def _finding(document: Document, model: type[BaseModel], detail: Any) -> Finding
     if kind == "union_tag_invalid":
         known = set(re.findall(r"'([^']*)'", context["expected_tags"]))
         close = nearest(str(context["tag"]), known)
-        return document.finding((*location, "type"), f"is {context['tag']!r}", expected=_one_of(known), nearest=close)
+        return document.finding((*location, "type"), f"is {context['tag']!r}", expected=one_of(known), nearest=close)
     if kind in ("greater_than_equal", "less_than_equal", "string_too_long", "too_short"):
         return document.finding(location, f"is {_short(detail['input'])}", expected=_expected(detail["msg"]))
     given = type_names.get(type(detail["input"]), "nothing")
@@ -168,10 +168,6 @@ def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
             return set()
         node = definitions[following["$ref"].rpartition("/")[2]] if "$ref" in following else following
     return set(node.get("properties", {}))
-
-
-def _one_of(known: set[str]) -> str | None:
-    return f"one of {', '.join(sorted(known))}" if known else None
 
 
 def _expected(message: str) -> str:

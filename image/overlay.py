@@ -1,14 +1,14 @@
 """An overlay: one feature of the image, a folder with an overlay.yaml, files, and checks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, right_name
 from image.models import (
     ImagePath,
     KernelArgument,
@@ -196,6 +196,14 @@ def _unreadable(path: Path, error: OSError) -> Finding:
     return Finding(f"can't be read: {error.strerror}", file=path)
 
 
+def overlay_folders(root: Path, overlay_path: Sequence[str]) -> list[Path]:
+    """Return the folders in which overlays are looked for, a person's own first.
+
+    :param root: of the checkout.
+    """
+    return [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
+
+
 def find_overlays(search_path: Sequence[Path], findings: list[Finding]) -> dict[str, Path]:
     """Return the folder of every overlay below the folders of `search_path`, by name; an earlier folder wins.
 
@@ -203,6 +211,10 @@ def find_overlays(search_path: Sequence[Path], findings: list[Finding]) -> dict[
     """
     found: dict[str, Path] = {}
     for base in search_path:
+        if (base / "overlay.yaml").is_file():
+            finding = Finding("is an overlay", file=base, expected=f"the folder that holds it, {base.parent}")
+            findings.append(finding)
+            continue
         if not base.is_dir():
             findings.append(Finding("is not a folder of overlays", file=base))
             continue
@@ -225,14 +237,15 @@ def _holds_overlay(folder: Path) -> bool:
         return True
 
 
-def load_overlay(name: str, folders: dict[str, Path]) -> Overlay:
-    """Read the overlay `name`, as far as it can be read.
+def no_overlay(name: str, found: Mapping[str, Path], search_path: Sequence[Path]) -> Finding:
+    """Return the finding, not placed yet, for a name that none of the overlays `found` has."""
+    expected, close = right_name(name, found)
+    hint = f"looked in {', '.join(str(folder) for folder in search_path)}; --overlay-path DIR names another"
+    return Finding(f"no overlay {name!r}", expected=expected, nearest=close, hint=hint)
 
-    :raises FindingsError: when it is not there.
-    """
-    if name not in folders:
-        raise FindingsError([Finding(f"no overlay {name!r}", nearest=nearest(name, folders))])
-    folder = folders[name]
+
+def load_overlay(name: str, folder: Path) -> Overlay:
+    """Read the overlay `name` in its folder, as far as it can be read."""
     loaded = load_model(folder / "overlay.yaml", Definition)
     known = "options" not in loaded.doubtful
     return Overlay(name, folder, loaded.model, loaded.document, loaded.findings, known)

@@ -58,6 +58,10 @@ class Setting:
         """Make a finding at the place of the setting."""
         return self.document.finding(self.location, message, **details)
 
+    def place(self, finding: Finding) -> Finding:
+        """Return `finding`, at the place of the setting."""
+        return self.document.place(self.location, finding)
+
 
 @dataclass(frozen=True)
 class Recipe:

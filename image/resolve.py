@@ -1,12 +1,12 @@
 """From a recipe to the overlays in the order in which they are laid, each with the values of its options."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from image.findings import Finding, nearest
+from image.findings import Finding, nearest, one_of
 from image.options import Value
-from image.overlay import Overlay, find_overlays, load_overlay
+from image.overlay import Overlay, find_overlays, load_overlay, no_overlay
 from image.recipe import Recipe
 
 
@@ -43,10 +43,10 @@ def resolve(recipe: Recipe, search_path: Sequence[Path], settings: Sequence[str]
     loaded: dict[str, Overlay] = {}
     for name, setting in recipe.overlays.items():
         if name in folders:
-            loaded[name] = load_overlay(name, folders)
+            loaded[name] = load_overlay(name, folders[name])
             findings += loaded[name].findings
         elif not unread:
-            findings.append(setting.finding(f"no overlay {name!r}", nearest=nearest(name, folders)))
+            findings.append(setting.place(no_overlay(name, folders, search_path)))
     absent = _Absent(recipe, loaded)
     findings += _relations(loaded, absent)
     order = _order(loaded, findings)
@@ -132,8 +132,7 @@ def _options(
             known = loaded[name].definition.options
             if key not in known:
                 if absent.option(name, key):
-                    close = nearest(key, known)
-                    findings.append(setting.finding(f"the overlay {name!r} has no such option", nearest=close))
+                    findings.append(setting.place(_no_option(loaded[name], key)))
                 continue
             try:
                 values[name][key] = known[key].check(setting.value)
@@ -163,11 +162,20 @@ def _set(
             findings.append(Finding(message, nearest=nearest(name, loaded)))
     elif key not in loaded[name].definition.options:
         if absent.option(name, key):
-            close = nearest(key, loaded[name].definition.options)
-            findings.append(Finding(f"{argument}: the overlay {name!r} has no such option", nearest=close))
+            finding = _no_option(loaded[name], key)
+            findings.append(replace(finding, message=f"{argument}: {finding.message}"))
     else:
         try:
             values[name][key] = loaded[name].definition.options[key].parse(value)
         except ValueError as error:
             values[name].pop(key, None)
             findings.append(Finding(f"{argument}: {error}"))
+
+
+def _no_option(overlay: Overlay, key: str) -> Finding:
+    """The finding, not placed yet, for an option that the overlay has not: it lists those that it has."""
+    known = overlay.definition.options
+    if not known:
+        return Finding(f"the overlay {overlay.name!r} has no options")
+    message = f"the overlay {overlay.name!r} has no such option"
+    return Finding(message, expected=one_of(known), nearest=nearest(key, known))

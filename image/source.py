@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,12 @@ class Document:
 
     def finding(self, location: Location, message: str, **details: str | None) -> Finding:
         """Make a finding at `location` in this file."""
+        return self.place(location, Finding(message, **details))  # type: ignore[arg-type]
+
+    def place(self, location: Location, finding: Finding) -> Finding:
+        """Return `finding`, at `location` in this file."""
         key = ".".join(str(part) for part in location) or None
-        return Finding(message, file=self.path, line=self.line(location), key=key, **details)
+        return replace(finding, file=self.path, line=self.line(location), key=key)
 
 
 def read_text(path: Path) -> str:

@@ -88,8 +88,13 @@ def test_what_is_required_comes_first(project: Project) -> None:
     ("setting", "said"),
     [
         ("a", "is not a setting; expected overlay.option=value"),
-        ("b.size=1", "the overlay 'b' is not in the recipe"),
-        ("a.siez=1", "has no such option; did you mean 'size'?"),
+        ("c.size=1", "the overlay 'c' is not in the recipe"),
+        (
+            "a.siez=1",
+            "--set a.siez=1: the overlay 'a' has no such option; expected one of name, size; did you mean 'size'?",
+        ),
+        ("a.x=1", "the overlay 'a' has no such option; expected one of name, size"),
+        ("b.x=1", "the overlay 'b' has no options"),
         ("a.size=big", "must be a whole number"),
         ("a.size=0", "must be at least 1"),
         ("a.name=x\ny", "must be one line of printable characters"),
@@ -104,6 +109,8 @@ def test_settings_of_the_command_line(project: Project, setting: str, said: str)
           name: {type: string, default: x, description: x}
         """,
     )
+    project.overlay("b")
+    project.recipe("r", 'title: R\nversion: "1"\ndate: "2026-01-02"\noverlays: [a, b]\n')
     text = refused(project, setting)
     assert said in text
     assert len(text.splitlines()) == 1
