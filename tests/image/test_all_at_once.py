@@ -6,6 +6,7 @@ import pytest
 
 from image import commands
 from image.findings import FindingsError
+from image.request import Request
 from tests.project import Project
 
 HEAD = 'title: R\nversion: "1"\ndate: "2026-01-02"\n'
@@ -17,7 +18,7 @@ OPTIONS = "options: {line: {type: string, default: x, description: x}}\n"
 def refused(project: Project, *settings: str, arch: str = "x86_64", overlay_path: Sequence[str] = ()) -> list[str]:
     """What is said of the recipe ``r``, one finding each, with paths as from the project's folder."""
     with pytest.raises(FindingsError) as caught:
-        commands.rendered(project.root, "r", arch, settings, overlay_path)
+        commands.rendered(project.root, Request("r", arch, settings, overlay_path))
     return [str(finding).replace(f"{project.root}/", "").split("\n")[0] for finding in caught.value.findings]
 
 

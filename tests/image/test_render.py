@@ -10,6 +10,7 @@ from image.findings import FindingsError
 from image.mirrors import Mirrors
 from image.mkosi_tree import mkosi_tree
 from image.plan import PLAN_PATH, read_plan
+from image.request import Request
 from image.tree import File, Tree
 from tests.project import ROOT, Project
 
@@ -172,5 +173,5 @@ def test_every_recipe_of_ours_renders() -> None:
         for arch in ("x86_64", "aarch64"):
             from image.commands import rendered
 
-            plan = rendered(ROOT, path.stem, arch, [], []).plan
+            plan = rendered(ROOT, Request(path.stem, arch)).plan
             assert plan.arch == arch and "platform" in [overlay.name for overlay in plan.overlays]
