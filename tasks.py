@@ -5,6 +5,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,12 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from image.findings import FindingsError, printable
+from image.findings import FindingsError, fail, printable
 from image.paths import Paths
 from image.process import Interrupted, interruptible
+from image.request import Request
 
 ROOT = Path(__file__).parent
-_RECIPE = {
-    "recipe": "the recipe to use (./inv recipes lists them), or the file of one of your own",
-    "arch": "x86_64 or aarch64; default: this host's",
-    "set": "overlay.option=value; may be given more than once",
-    "overlay-path": "a folder with overlays of your own; may be given more than once, the first wins",
-    "mirror": "the Debian archive to fetch packages from; default: what this host's apt uses",
-    "mkosi": "a mkosi of your own (the folder that holds its Python package)",
-}
 #: What a host may do to any read or write; another OSError is a mistake of ours, and keeps its traceback.
 _HOST_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
@@ -32,18 +26,27 @@ _HOST_ERRORS = {
 }
 
 
-def _task(help: Mapping[str, str] | None = None, **options: Any) -> Callable[[Callable[..., None]], Any]:
-    """invoke's task, with errors shown as findings instead of tracebacks."""
+def _task(
+    help: Mapping[str, str] | None = None, without: Sequence[str] = (), iterable: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Any]:
+    """invoke's task, with errors shown as findings instead of tracebacks, and with no short options: invoke would give
+    the same letter to other options in each task.
+
+    :param without: options of a :class:`Request` that make no difference to the task.
+    """
 
     def decorate(function: Callable[..., None]) -> Any:
-        parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
-        texts = {name: text for name, text in (_RECIPE | dict(help or {})).items() if name in parameters}
-        repeated = [name for name in ("set", "overlay_path") if name.replace("_", "-") in parameters]
+        signature = inspect.signature(function)
+        asked = "request" in signature.parameters
+        shared = [each for each in fields(Request) if asked and each.name not in without]
+        repeated = [each.name for each in shared if each.default == ()]
 
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> None:
             try:
                 with interruptible():
+                    if asked:
+                        kwargs["request"] = Request(**{each.name: kwargs.pop(each.name) for each in shared})
                     function(*args, **kwargs)
             except FindingsError as error:
                 print(f"\n{error}", file=sys.stderr)
@@ -59,8 +62,14 @@ def _task(help: Mapping[str, str] | None = None, **options: Any) -> Callable[[Ca
                 print(f"\n{_words(error)}", file=sys.stderr)
                 raise Exit(code=1) from None
 
-        repeated += options.pop("iterable", [])
-        return task(guarded, help=texts, iterable=repeated, **options)
+        # invoke reads a task's options off the signature of its function: there, the options of a Request stand for it.
+        parameters = [each for each in signature.parameters.values() if each.name != "request"]
+        for each in shared:
+            default = None if each.name in repeated else each.default
+            parameters.append(inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default))
+        guarded.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        texts = {each.name: each.metadata["help"] for each in shared} | dict(help or {})
+        return task(guarded, help=texts, iterable=[*repeated, *iterable], auto_shortflags=False)
 
     return decorate
 
@@ -75,53 +84,38 @@ def _words(error: OSError) -> str:
     return printable(f"{where}{error.strerror}") + mend
 
 
+def _no_effect(why: str, **options: object) -> None:
+    """Refuse options that would make no difference: whoever gives one expects that it does.
+
+    :param options: name and value of each; one that is false was not given.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise fail(f"{', '.join(given)}: no effect {why}")
+
+
 @_task(help={"output": "where the image goes; default: dist/"})
-def build(
-    _: Context,
-    recipe: str = "tau",
-    arch: str = "",
-    set: Sequence[str] | None = None,
-    overlay_path: Sequence[str] | None = None,
-    output: str = "",
-    mirror: str = "",
-    mkosi: str = "",
-) -> None:
+def build(_: Context, request: Request, output: str = "") -> None:
     """Build a bootable image: dist/NAME_VERSION_ARCH.raw with its plan, manifest, log and SHA256SUMS."""
     from image import commands
 
-    commands.build(ROOT, recipe, arch, set or [], overlay_path or [], output, mirror, mkosi)
+    commands.build(ROOT, request, output)
 
 
-@_task(help={"output": "where the tree goes; default: build/IMAGE/mkosi"})
-def render(
-    _: Context,
-    recipe: str = "tau",
-    arch: str = "",
-    set: Sequence[str] | None = None,
-    overlay_path: Sequence[str] | None = None,
-    output: str = "",
-    mirror: str = "",
-) -> None:
+@_task(help={"output": "where the tree goes; default: build/IMAGE/mkosi"}, without=["mkosi"])
+def render(_: Context, request: Request, output: str = "") -> None:
     """Render the mkosi tree of a recipe, to read or to run with mkosi alone."""
     from image import commands
 
-    commands.render(ROOT, recipe, arch, set or [], overlay_path or [], output, mirror)
+    commands.render(ROOT, request, output)
 
 
 @_task()
-def lint(
-    _: Context,
-    recipe: str = "tau",
-    arch: str = "",
-    set: Sequence[str] | None = None,
-    overlay_path: Sequence[str] | None = None,
-    mirror: str = "",
-    mkosi: str = "",
-) -> None:
+def lint(_: Context, request: Request) -> None:
     """Put every rendered file through the tool of its kind, the one that the image ships."""
     from image import commands
 
-    commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
+    commands.lint(ROOT, request)
 
 
 @_task(
@@ -131,21 +125,17 @@ def lint(
         "credential": "NAME=VALUE of a credential to hand in; may be given more than once",
     },
     iterable=["credential"],
+    without=["set"],
 )
 def boot(
-    _: Context,
-    image: str = "",
-    cdrom: bool = False,
-    credential: Sequence[str] | None = None,
-    recipe: str = "tau",
-    arch: str = "",
+    _: Context, request: Request, image: str = "", cdrom: bool = False, credential: Sequence[str] | None = None
 ) -> None:
     """Boot an image in QEMU with its console on this terminal; what it writes is thrown away. Ctrl-A X quits."""
     from image import commands
     from qemu import interactive
 
-    path = Path(image) if image else commands.image_path(ROOT, recipe, arch)
-    commands.tools_for(ROOT, path)
+    path = Path(image) if image else commands.image_path(ROOT, request)
+    commands.tools_for(ROOT, path, request)
     raise Exit(
         code=interactive.boot(
             Paths.of(ROOT).cache, path, medium="cdrom" if cdrom else "disk", credential=credential or []
@@ -155,7 +145,7 @@ def boot(
 
 @_task(
     help={
-        "fast": "only what needs no machine: seconds",
+        "fast": "only the build system's own tests, which need no machine: a minute",
         "image": "check this image; default: build the recipe's first",
         "overlay": "only the checks of this overlay",
         "keyword": "only checks whose name matches, as pytest's -k",
@@ -164,37 +154,44 @@ def boot(
 )
 def test(
     _: Context,
+    request: Request,
     fast: bool = False,
     image: str = "",
     overlay: str = "",
     keyword: str = "",
     breaks: bool = False,
-    recipe: str = "tau",
-    arch: str = "",
-    set: Sequence[str] | None = None,
-    overlay_path: Sequence[str] | None = None,
-    mirror: str = "",
-    mkosi: str = "",
 ) -> None:
     """Run every check: linters, the build system's tests, then the image in QEMU, checked from inside."""
     from image import commands
     from qemu import run
 
     if fast:
+        why = "with --fast, which builds and boots nothing (--keyword chooses among its tests)"
+        _no_effect(why, image=image, overlay=overlay, breaks=breaks, **request.given())
         raise Exit(code=run.fast(ROOT, keyword))
-    if not image:
-        commands.lint(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi)
-        built = commands.build(ROOT, recipe, arch, set or [], overlay_path or [], "", mirror, mkosi)
-        image = str(built.image)
-    commands.tools_for(ROOT, Path(image), mirror, mkosi)
+    if image and not breaks:
+        given = request.given()
+        why = "with --image: it is checked as it is, by its own plan"
+        _no_effect(why, **{name: given.get(name) for name in ("recipe", "arch", "set")})
+    if overlay:  # refused now, not when all is built
+        run.checks_of(ROOT, overlay, request.overlay_path)
+        if not image:
+            commands.recipe_has(ROOT, request, overlay)
     if breaks:
         from tests.breaks import session
 
+        session.written(overlay)
+    if not image:
+        commands.lint(ROOT, request)
+        image = str(commands.build(ROOT, request).image)
+    commands.tools_for(ROOT, Path(image), request)
+    if breaks:
+
         def broken(folders: Sequence[str], output: str) -> Path:
-            return commands.build(ROOT, recipe, arch, set or [], folders, output, mirror, mkosi).image
+            return commands.build(ROOT, replace(request, overlay_path=folders), output).image
 
         raise Exit(code=session.breaks(ROOT, Path(image), broken, overlay, keyword))
-    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, overlay_path or []))
+    raise Exit(code=run.everything(ROOT, Path(image), overlay, keyword, request.overlay_path))
 
 
 @_task(
@@ -204,23 +201,12 @@ def test(
         "write": "also write docs/bench.md",
     }
 )
-def bench(
-    _: Context,
-    rounds: int = 3,
-    boots: int = 3,
-    write: bool = False,
-    recipe: str = "tau",
-    arch: str = "",
-    set: Sequence[str] | None = None,
-    overlay_path: Sequence[str] | None = None,
-    mirror: str = "",
-    mkosi: str = "",
-) -> None:
+def bench(_: Context, request: Request, rounds: int = 3, boots: int = 3, write: bool = False) -> None:
     """Measure rendering, building and booting beside mkosi alone and a plain Debian: an hour under emulation."""
     from image import bench_report, commands
     from qemu import bench as boot_bench
 
-    built = commands.bench(ROOT, recipe, arch, set or [], overlay_path or [], mirror, mkosi, rounds)
+    built = commands.bench(ROOT, request, rounds)
     booted, accel = boot_bench.run(Paths.of(ROOT).cache, built.images, built.plan.arch, boots)
     text = bench_report.report(
         [*built.comparisons, *booted],
@@ -243,12 +229,12 @@ def recipes(_: Context) -> None:
     listing.recipes(ROOT)
 
 
-@_task(help={"name": "describe this overlay with its options"})
-def overlays(_: Context, name: str = "", overlay_path: Sequence[str] | None = None) -> None:
+@_task(help={"name": "describe this overlay with its options"}, without=["recipe", "arch", "set", "mirror", "mkosi"])
+def overlays(_: Context, request: Request, name: str = "") -> None:
     """List the overlays, or describe one."""
     from image import listing
 
-    listing.overlays(ROOT, name, overlay_path or [])
+    listing.overlays(ROOT, name, request.overlay_path)
 
 
 @_task()

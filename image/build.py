@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def build(
                 step.update(f"{len(tree.files)} files in {_short(place.folder / 'mkosi')}")
             with progress.step(f"Building {plan.stem}") as step:
                 made = place.run(tool, tools, place.folder / "mkosi", step)
+            place.note_base(_ingredients(tree, tool))
             try:
                 with progress.step(f"Publishing to {_short(output)}/"):
                     outputs = {
@@ -114,13 +116,17 @@ def base_layers(
         tools = place.prepare(mkosi)
         tree = place.folder / "lint"
         files = mkosi_tree(rendered, mirrors)
+        ingredients = _ingredients(files, mkosi)
         files.add_text("nothing.build", "#!/bin/sh\n", 0o755)
         files.write(tree)
-        with progress.step("Installing the packages of the base layer") as step:
-            # Format "none" ends once the packages are in and cached and the build scripts have run; without one of
-            # those mkosi does nothing at all. It knows by itself when the cache is stale.
-            made = place.run(mkosi, tools, tree, step, "--format=none", "--build-script=nothing.build")
-            mkosi.remove_tree(made)
+        if not place.holds_base(ingredients):
+            with progress.step("Installing the packages of the base layer") as step:
+                # Format "none" ends once the packages are in and cached and the build scripts have run; without one of
+                # those mkosi does nothing at all. It knows by itself when the cache is stale, but copies all of it and
+                # packs an initrd before it ends: a minute.
+                made = place.run(mkosi, tools, tree, step, "--format=none", "--build-script=nothing.build")
+                mkosi.remove_tree(made)
+            place.note_base(ingredients)
         yield Base(tree, place.base("main"), place.base("default-initrd"), tools.toolbox)
 
 
@@ -133,6 +139,13 @@ def _checksum(made: Path, name: str) -> str:
     """The SHA-256 that mkosi took of one of its outputs (mkosi(1), "Checksum=")."""
     lines = (line.split(" *", 1) for line in (made / f"{Path(name).stem}.SHA256SUMS").read_text().splitlines())
     return next(digest for digest, of in lines if of == name)
+
+
+def _ingredients(tree: Tree, mkosi: Mkosi) -> str:
+    """A digest of what mkosi makes the base layers of: its settings, packages among them, the archive, and itself."""
+    named = re.compile(r"mkosi\.([a-z]+\.)?conf$|mkosi\.sandbox/")
+    parts = {path: file for path, file in tree.files.items() if named.match(path)}
+    return hashlib.sha256(f"{mkosi.version} {mkosi.sha256} {_fingerprint(Tree(parts))}".encode()).hexdigest()
 
 
 def _fingerprint(tree: Tree) -> str:

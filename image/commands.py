@@ -1,7 +1,6 @@
 """What the tasks do: from the words of a command line to calls of the modules that do the work."""
 
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -11,18 +10,19 @@ from image.bench import BuildBench, cost
 from image.bench_report import Comparison
 from image.build import Built, base_layers
 from image.build import build as build_image
-from image.findings import Finding, FindingsError, fail, nearest
+from image.findings import Finding, FindingsError, fail, nearest, right_name
 from image.lint import lint as lint_tree
 from image.mirrors import host_mirrors
 from image.mkosi import remove_mapped
 from image.mkosi_fetch import ensure_mkosi
 from image.mkosi_tree import mkosi_tree
-from image.overlay import Architecture
+from image.overlay import Architecture, overlay_folders
 from image.paths import Paths
 from image.plan import Plan
 from image.progress import Progress, size
 from image.recipe import load_recipe
 from image.render import Rendered
+from image.request import Request
 from image.resolve import resolve
 from image.tools import ensure_tools
 
@@ -41,37 +41,43 @@ def architecture(name: str) -> Architecture:
     raise FindingsError([Finding(f"--arch {wanted}: no such architecture", expected=" or ".join(known), nearest=close)])
 
 
-def overlay_folders(root: Path, overlay_path: Sequence[str]) -> list[Path]:
-    """Return the folders in which overlays are looked for, a person's own first."""
-    return [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
+def rendered(root: Path, request: Request) -> Rendered:
+    """Load, resolve and render a recipe.
+
+    :raises FindingsError: with all that is wrong, in the recipe, in its overlays and in the words of the command line.
+    """
+    recipe = load_recipe(request.recipe, root / "recipes")
+    resolved = resolve(recipe, overlay_folders(root, request.overlay_path), request.set)
+    try:
+        arch = architecture(request.arch)
+    except FindingsError as error:
+        raise FindingsError([*error.findings, *resolved.findings]) from None
+    return Rendered(resolved, arch)
 
 
-def rendered(root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str]) -> Rendered:
-    """Load, resolve and render a recipe."""
-    loaded = load_recipe(recipe, root / "recipes")
-    return Rendered(resolve(loaded, overlay_folders(root, overlay_path), settings), architecture(arch))
+def recipe_has(root: Path, request: Request, overlay: str) -> None:
+    """Refuse an overlay that is not in the recipe.
+
+    :raises FindingsError: as :func:`rendered` does, and when it is not there.
+    """
+    plan = rendered(root, request).plan
+    if plan.overlay(overlay) is None:
+        expected, close = right_name(overlay, [each.name for each in plan.overlays])
+        message = f"--overlay {overlay}: is not in the recipe {plan.recipe!r}"
+        raise FindingsError([Finding(message, expected=expected, nearest=close)])
 
 
-def build(
-    root: Path,
-    recipe: str,
-    arch: str,
-    settings: Sequence[str],
-    overlay_path: Sequence[str],
-    output: str,
-    mirror: str,
-    mkosi: str,
-) -> Built:
+def build(root: Path, request: Request, output: str = "") -> Built:
     """Build an image and say where it is."""
     progress = Progress()
     paths = Paths.of(root)
     folder = Path(output).resolve() if output else paths.dist
-    mirrors = host_mirrors(mirror)
+    mirrors = host_mirrors(request.mirror)
     built = build_image(
-        rendered(root, recipe, arch, settings, overlay_path),
+        rendered(root, request),
         paths=paths,
         mirrors=mirrors,
-        mkosi=lambda: ensure_mkosi(paths, mirrors, mkosi, progress),
+        mkosi=lambda: ensure_mkosi(paths, mirrors, request.mkosi, progress),
         output=folder,
         progress=progress,
     )
@@ -81,31 +87,23 @@ def build(
     return built
 
 
-def render(
-    root: Path,
-    recipe: str,
-    arch: str,
-    settings: Sequence[str],
-    overlay_path: Sequence[str],
-    output: str,
-    mirror: str,
-) -> None:
+def render(root: Path, request: Request, output: str) -> None:
     """Write the mkosi tree and say where it is."""
-    result = rendered(root, recipe, arch, settings, overlay_path)
+    result = rendered(root, request)
     target = Path(output).resolve() if output else Paths.of(root).build / result.plan.stem / "mkosi"
     if target.exists() and not (target / "mkosi.conf").is_file() and any(target.iterdir()):
         raise FindingsError([Finding("holds something else than a rendered tree; it is left alone", file=target)])
-    mkosi_tree(result, host_mirrors(mirror)).write(target)
+    mkosi_tree(result, host_mirrors(request.mirror)).write(target)
     Progress().note(f"{target}: rendered; build it with: cd {target} && mkosi -f build")
 
 
-def image_path(root: Path, recipe: str, arch: str) -> Path:
+def image_path(root: Path, request: Request) -> Path:
     """Return where the image of a recipe is built to."""
-    plan = rendered(root, recipe, arch, [], []).plan
+    plan = rendered(root, request).plan
     return Paths.of(root).dist / f"{plan.stem}.raw"
 
 
-def tools_for(root: Path, image: Path, mirror: str = "", mkosi: str = "") -> None:
+def tools_for(root: Path, image: Path, request: Request) -> None:
     """Have the tools that boot an image, which may have been built elsewhere: nothing of ours need be here yet.
 
     :raises FindingsError: when there is no such image, or the tools can't be had.
@@ -113,18 +111,16 @@ def tools_for(root: Path, image: Path, mirror: str = "", mkosi: str = "") -> Non
     if not image.is_file():
         raise FindingsError([Finding("there is no such image", file=image)])
     progress = Progress()
-    paths, mirrors = Paths.of(root), host_mirrors(mirror)
-    ensure_tools(ensure_mkosi(paths, mirrors, mkosi, progress), mirrors, paths, progress)
+    paths, mirrors = Paths.of(root), host_mirrors(request.mirror)
+    ensure_tools(ensure_mkosi(paths, mirrors, request.mkosi, progress), mirrors, paths, progress)
 
 
-def lint(
-    root: Path, recipe: str, arch: str, settings: Sequence[str], overlay_path: Sequence[str], mirror: str, mkosi: str
-) -> None:
+def lint(root: Path, request: Request) -> None:
     """Check every rendered file with the tool of its kind and say how many there were."""
     progress = Progress()
-    paths, mirrors = Paths.of(root), host_mirrors(mirror)
-    result = rendered(root, recipe, arch, settings, overlay_path)
-    tool = ensure_mkosi(paths, mirrors, mkosi, progress)
+    paths, mirrors = Paths.of(root), host_mirrors(request.mirror)
+    result = rendered(root, request)
+    tool = ensure_mkosi(paths, mirrors, request.mkosi, progress)
     with base_layers(result, paths=paths, mirrors=mirrors, mkosi=tool, progress=progress) as base:
         count = lint_tree(result, base.tree, base.root, base.initrd, base.toolbox, progress)
     progress.note(f"{count} files checked, nothing found")
@@ -151,22 +147,13 @@ class BenchBuilt:
     comparisons: list[Comparison]
 
 
-def bench(
-    root: Path,
-    recipe: str,
-    arch: str,
-    settings: Sequence[str],
-    overlay_path: Sequence[str],
-    mirror: str,
-    mkosi: str,
-    rounds: int,
-) -> BenchBuilt:
+def bench(root: Path, request: Request, rounds: int) -> BenchBuilt:
     """Measure rendering and building, and build the plain image that ours is compared with."""
     progress = Progress()
-    paths, mirrors = Paths.of(root), host_mirrors(mirror)
-    rendering = [cost(lambda: rendered(root, recipe, arch, settings, overlay_path)).wall for _ in range(7)]
-    result = rendered(root, recipe, arch, settings, overlay_path)
-    builds = BuildBench(result, paths, mirrors, ensure_mkosi(paths, mirrors, mkosi, progress), progress)
+    paths, mirrors = Paths.of(root), host_mirrors(request.mirror)
+    rendering = [cost(lambda: rendered(root, request)).wall for _ in range(7)]
+    result = rendered(root, request)
+    builds = BuildBench(result, paths, mirrors, ensure_mkosi(paths, mirrors, request.mkosi, progress), progress)
     alone, ours = builds.builds(rounds)
     images = {"plain": builds.plain_image(), "ours": builds.image}
     space = {name: image.stat().st_blocks * 512 for name, image in images.items()}

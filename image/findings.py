@@ -1,7 +1,7 @@
 """What is wrong with somebody's input, said for the person who wrote it: one type for every check."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,17 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name closest to `name`, or None when none is close."""
     matches: Sequence[str] = difflib.get_close_matches(name, sorted(known), n=1)
     return matches[0] if matches else None
+
+
+def right_name(name: str, known: Collection[str]) -> tuple[str | None, str | None]:
+    """Return a finding's `expected` and `nearest` for a name that is not `known`: the one near it, else all of them."""
+    close = nearest(name, known)
+    return (None, close) if close else (one_of(known), None)
+
+
+def one_of(known: Collection[str]) -> str | None:
+    """Return a finding's `expected` where any of these names would do; None where there is none."""
+    return f"one of {', '.join(sorted(known))}" if known else None
 
 
 def printable(text: str) -> str:

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from image.findings import FindingsError, printable
+from image.findings import Finding, FindingsError, printable
 from image.host import facts
 from image.options import ChoiceOption, IntegerOption
-from image.overlay import Overlay, find_overlays, load_overlay
+from image.overlay import Overlay, find_overlays, load_overlay, no_overlay, overlay_folders
 from image.paths import Paths
 from image.recipe import list_recipes, load_recipe
 
@@ -23,12 +23,21 @@ def _table(*columns: str) -> Table:
 
 
 def recipes(root: Path) -> None:
-    """Print the name, version, title and overlays of every recipe."""
+    """Print the name, version, title and overlays of every recipe.
+
+    :raises FindingsError: when one of them is not valid (after the others were listed).
+    """
     table = _table("RECIPE", "VERSION", "TITLE", "OVERLAYS")
+    findings: list[Finding] = []
     for name in list_recipes(root / "recipes"):
         recipe = load_recipe(name, root / "recipes")
+        if recipe.findings:
+            findings += recipe.findings
+            continue
         table.add_row(Text(printable(name)), recipe.version, Text(printable(recipe.title)), ", ".join(recipe.overlays))
     Console().print(table)
+    if findings:
+        raise FindingsError(findings)
 
 
 def overlays(root: Path, name: str, overlay_path: Sequence[str]) -> None:
@@ -36,18 +45,24 @@ def overlays(root: Path, name: str, overlay_path: Sequence[str]) -> None:
 
     :raises FindingsError: when it is not there, or one of them is not valid (after the others were listed).
     """
-    folders = find_overlays([*(Path(path).resolve() for path in overlay_path), root / "overlays"])
+    findings: list[Finding] = []
+    search_path = overlay_folders(root, overlay_path)
+    folders = find_overlays(search_path, findings)
     if name:
-        _describe(load_overlay(name, folders))
+        if name not in folders:
+            raise FindingsError([*findings, no_overlay(name, folders, search_path)])
+        overlay = load_overlay(name, folders[name])
+        if findings or overlay.findings:
+            raise FindingsError([*findings, *overlay.findings])
+        _describe(overlay)
         return
     table = _table("OVERLAY", "TITLE", "ROWS", "OPTIONS")
-    findings = []
-    for each in folders:
-        try:
-            definition = load_overlay(each, folders).definition
-        except FindingsError as error:
-            findings += error.findings
+    for each, folder in folders.items():
+        overlay = load_overlay(each, folder)
+        if overlay.findings:
+            findings += overlay.findings
             continue
+        definition = overlay.definition
         rows = ", ".join(str(row) for row in definition.rows)
         table.add_row(Text(printable(each)), Text(printable(definition.title)), rows, ", ".join(definition.options))
     Console().print(table)

@@ -1,21 +1,26 @@
 """From YAML to pydantic models, with errors that name file, line, key, what was expected and the nearest right name."""
 
+import contextlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, FindingsError, nearest, one_of, right_name
 from image.source import Document, Location, read_yaml, type_names
 
 M = TypeVar("M", bound=BaseModel)
 
 
 class Strict(BaseModel):
-    """The base of every model that reads somebody's file: nothing unknown, nothing converted, nothing changed."""
+    """The base of every model that reads somebody's file: nothing unknown, nothing converted, nothing changed.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    The text below a key is its description in the JSON schema, which an editor shows (docs/schemas/).
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 def is_image_path(text: str) -> bool:
@@ -55,28 +60,66 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 
 
-def load_model(path: Path, model: type[M]) -> tuple[M, Document]:
-    """Read `path` as a `model`.
+@dataclass(frozen=True)
+class Loaded(Generic[M]):
+    """A file as far as it can be read, so that one run tells of everything that is wrong, here and elsewhere.
 
-    :raises FindingsError: with all that is wrong in the file.
+    :param model: what it says, without what the findings are about.
+    :param findings: all that is wrong in the file.
+    :param doubtful: the top-level keys that `model` may not have as they were meant, because of one of the findings.
     """
-    document = read_yaml(path)
+
+    model: M
+    document: Document
+    findings: tuple[Finding, ...]
+    doubtful: frozenset[str]
+
+
+def load_model(path: Path, model: type[M]) -> Loaded[M]:
+    """Read `path` as a `model`: one whose required top-level keys are text. It never raises."""
+    everything = frozenset(model.model_fields)
     try:
-        return model.model_validate(document.data), document
+        document = read_yaml(path)
+    except FindingsError as error:
+        return Loaded(_rest(model, {}, set()), Document(path, {}), tuple(error.findings), everything)
+    findings, bad = list(document.findings), set(document.bad)
+    try:
+        model.model_validate(document.data)
     except ValidationError as error:
-        findings = [_finding(document, model, detail) for detail in error.errors(include_url=False)]
-        raise FindingsError(findings) from None
+        for detail in error.errors(include_url=False):
+            location = _location(document, detail["loc"])
+            if not any(location[:length] in document.bad for length in range(len(location) + 1)):
+                findings.append(_finding(document, model, detail))
+                bad.add(location[:-1] if detail["type"] == "missing" and len(location) > 1 else location)
+    touched = {str(location[0]) if location else "" for location in bad}
+    # An unknown key may be any of the known ones, misspelt.
+    doubtful = everything if touched - everything else frozenset(touched)
+    return Loaded(_rest(model, document.data, bad), document, tuple(findings), doubtful)
+
+
+def _rest(model: type[M], data: dict[str, Any], bad: set[Location]) -> M:
+    """What is left of `data` without the values at the `bad` key paths; what is required and missing is a "?"."""
+    required = {key: "?" for key, field in model.model_fields.items() if field.is_required()}
+    for without in (bad, {location[:1] for location in bad}):
+        with contextlib.suppress(ValidationError):
+            return model.model_validate(required | _without(data, without, ()))
+    return model.model_validate(required)
+
+
+def _without(data: Any, bad: set[Location], where: Location) -> Any:
+    if isinstance(data, dict):
+        return {k: _without(value, bad, (*where, k)) for k, value in data.items() if (*where, k) not in bad}
+    if isinstance(data, list):
+        return [_without(value, bad, (*where, i)) for i, value in enumerate(data) if (*where, i) not in bad]
+    return data
 
 
 def _finding(document: Document, model: type[BaseModel], detail: Any) -> Finding:
     location = _location(document, detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _known_keys(model, location[:-1])
-        close = nearest(str(location[-1]), known)
-        return document.finding(
-            location, "is not a known key", expected=None if close else _one_of(known), nearest=close
-        )
+        expected, close = right_name(str(location[-1]), _known_keys(model, location[:-1]))
+        return document.finding(location, "is not a known key", expected=expected, nearest=close)
     if kind == "missing":
         return document.finding(location, "is missing")
     if kind == "literal_error":
@@ -92,7 +135,7 @@ def _finding(document: Document, model: type[BaseModel], detail: Any) -> Finding
     if kind == "union_tag_invalid":
         known = set(re.findall(r"'([^']*)'", context["expected_tags"]))
         close = nearest(str(context["tag"]), known)
-        return document.finding((*location, "type"), f"is {context['tag']!r}", expected=_one_of(known), nearest=close)
+        return document.finding((*location, "type"), f"is {context['tag']!r}", expected=one_of(known), nearest=close)
     if kind in ("greater_than_equal", "less_than_equal", "string_too_long", "too_short"):
         return document.finding(location, f"is {_short(detail['input'])}", expected=_expected(detail["msg"]))
     given = type_names.get(type(detail["input"]), "nothing")
@@ -125,10 +168,6 @@ def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
             return set()
         node = definitions[following["$ref"].rpartition("/")[2]] if "$ref" in following else following
     return set(node.get("properties", {}))
-
-
-def _one_of(known: set[str]) -> str | None:
-    return f"one of {', '.join(sorted(known))}" if known else None
 
 
 def _expected(message: str) -> str:

@@ -17,6 +17,7 @@ class _Base(Strict):
     """What every kind of option has. `check` and `parse` raise ValueError with what would have been right."""
 
     description: Text
+    """What the option does, for whoever builds an image."""
 
     def check(self, value: object) -> Value:
         """Return `value` as it came from YAML, when the option takes it."""
@@ -31,9 +32,13 @@ class StringOption(_Base):
     """Text of one line. `pattern` must match all of it; a control character never passes."""
 
     type: Literal["string"]
+    """The kind of option: a line of text."""
     default: str
+    """The value where neither a recipe nor --set gives one."""
     pattern: str | None = None
+    """A regular expression (Python's) that must match all of the value."""
     max_length: Annotated[int, Field(ge=1, le=MAX_TEXT)] = 256
+    """The most characters that it may have."""
 
     @field_validator("pattern")
     @classmethod
@@ -54,9 +59,13 @@ class IntegerOption(_Base):
     """A whole number between `minimum` and `maximum`, both allowed."""
 
     type: Literal["integer"]
+    """The kind of option: a whole number."""
     default: int
+    """The value where neither a recipe nor --set gives one."""
     minimum: int | None = None
+    """The least value, itself allowed."""
     maximum: int | None = None
+    """The greatest value, itself allowed."""
 
     def check(self, value: object) -> Value:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -77,7 +86,9 @@ class BooleanOption(_Base):
     """true or false."""
 
     type: Literal["boolean"]
+    """The kind of option: true or false."""
     default: bool
+    """The value where neither a recipe nor --set gives one."""
 
     def check(self, value: object) -> Value:
         if not isinstance(value, bool):
@@ -94,8 +105,11 @@ class ChoiceOption(_Base):
     """One of the named choices."""
 
     type: Literal["choice"]
+    """The kind of option: one of the choices."""
     default: str
+    """The value where neither a recipe nor --set gives one."""
     choices: Annotated[list[Line], Field(min_length=1)]
+    """The values to choose from."""
 
     def check(self, value: object) -> Value:
         if not isinstance(value, str) or value not in self.choices:
@@ -110,10 +124,15 @@ class ListOption(_Base):
     """Texts of one line each; on the command line they are separated by commas. No text is an empty list."""
 
     type: Literal["list"]
+    """The kind of option: lines of text."""
     default: list[str]
+    """The value where neither a recipe nor --set gives one."""
     pattern: str | None = None
+    """A regular expression (Python's) that must match all of each item."""
     max_length: Annotated[int, Field(ge=1, le=MAX_TEXT)] = 256
+    """The most characters that an item may have."""
     max_items: Annotated[int, Field(ge=1, le=1000)] = 100
+    """The most items that there may be."""
 
     @field_validator("pattern")
     @classmethod

@@ -1,14 +1,14 @@
 """An overlay: one feature of the image, a folder with an overlay.yaml, files, and checks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, right_name
 from image.models import (
     ImagePath,
     KernelArgument,
@@ -49,30 +49,40 @@ class Units(Strict):
     """What to do with units of the image: enable and disable them by preset, or mask them."""
 
     enable: list[UnitName] = []
+    """Units that are started as their [Install] says. Nothing is enabled that is not named here."""
     disable: list[UnitName] = []
+    """Units that another overlay or a package enables, and that are not to be started."""
     mask: list[UnitName] = []
+    """Units that nothing and nobody can start: a link to /dev/null takes their place."""
 
 
 class ArchitectureParts(Strict):
     """What the overlay needs on one architecture only."""
 
     packages: list[PackageName] = []
+    """Debian packages on this architecture."""
     kernel_command_line: list[KernelArgument] = []
+    """Words of the kernel command line on this architecture."""
 
 
 class FileAttributes(Strict):
     """Mode, owner and group of one file or directory of the overlay, stated here and never read off the checkout."""
 
     mode: Annotated[str, Field(pattern=r"^[0-7]{4}$")] | None = None
+    """Four octal digits in quotes, like "0755"; default: 0644 for a file, 0755 for a folder."""
     owner: UserName = "root"
+    """The user of the image that a file belongs to. A folder is root's (tmpfiles.d(5) makes others)."""
     group: UserName = "root"
+    """The group of the image that a file belongs to."""
 
 
 class State(Strict):
     """A path below /etc that the running system writes; it then hides what a newer image has there."""
 
     path: ImagePath
+    """The path, below /etc."""
     reason: Line
+    """Why it must be written at run time, and by what."""
 
     @field_validator("path")
     @classmethod
@@ -86,33 +96,58 @@ class Definition(Strict):
     """The content of an overlay.yaml."""
 
     title: Line
+    """What the overlay is, in one line."""
     description: Text
+    """What it does for whoever uses the system, and what it does not."""
     rows: list[Annotated[int, Field(ge=1, le=14)]] = []
+    """Rows of the security model that it serves. A check says which it shows: @pytest.mark.row(NUMBER)."""
     packages: list[PackageName] = []
+    """Debian packages of the image."""
     initrd_packages: list[PackageName] = []
+    """Debian packages of its initrd."""
     architectures: dict[Architecture, ArchitectureParts] = {}
+    """What is needed on one architecture only."""
     requires: list[Name] = []
+    """Overlays that must be in the recipe as well; they are laid before this one."""
     conflicts: list[Name] = []
+    """Overlays that can't be in one recipe with this one."""
     options: dict[OptionName, Option] = {}
+    """What a recipe or --set may choose, by name. Templates see it as {{ options.NAME }}."""
     units: Units = Units()
+    """What is done with units of the system."""
     user_units: Units = Units()
+    """What is done with units of the users' own service managers."""
     kernel_command_line: list[KernelArgument] = []
+    """Words of the kernel command line, one an item, like "quiet"."""
     files: dict[ImagePath, FileAttributes] = {}
+    """Mode and owner of its files and folders, by their path in the image, where not the usual (0644, root)."""
     overrides: list[ImagePath] = []
+    """Paths that an earlier overlay writes and this one replaces; else two overlays that write one are an error."""
     links: dict[ImagePath, Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[!-~]+$")]] = {}
+    """Symbolic links: the path in the image, and what it points to."""
     remove: list[ImagePath] = []
+    """Paths that packages bring and that are removed from the finished image."""
     state: list[State] = []
+    """Paths below /etc that the running system writes; a check fails on any other."""
     validators: dict[Validator, list[Line]] = {}
+    """Files for tools of `./inv lint` that it does not know by their path: patterns by tool; initrd/… in the initrd."""
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """An overlay as found on disk."""
+    """An overlay as found on disk.
+
+    :param definition: without what the findings are about.
+    :param findings: what is wrong in its overlay.yaml.
+    :param options_known: whether `definition` has its options as they were meant.
+    """
 
     name: str
     folder: Path
     definition: Definition
     document: Document
+    findings: tuple[Finding, ...]
+    options_known: bool
 
     def packages_for(self, arch: Architecture) -> list[str]:
         """The packages that the overlay needs on `arch`."""
@@ -125,16 +160,16 @@ class Overlay:
     def _parts(self, arch: Architecture) -> ArchitectureParts:
         return self.definition.architectures.get(arch, ArchitectureParts())
 
-    def files_below(self, part: Literal["root", "initrd"]) -> list[Path]:
+    def files_below(self, part: Literal["root", "initrd"], findings: list[Finding]) -> list[Path]:
         """Every file below root/ or initrd/, sorted, as a path relative to it.
 
-        :raises FindingsError: for anything that is neither a regular file nor a folder, or has a name that is no
+        :param findings: gets one for anything that is neither a regular file nor a folder, or has a name that is no
             path of an image. A symbolic link in a checkout could point anywhere; links are stated in overlay.yaml.
             And for a folder that can't be read: an image without its files would be another.
         """
         base = self.folder / part
-        found, findings = [], []
-        for path in _everything_below(base):
+        found = []
+        for path in _everything_below(base, findings):
             relative = path.relative_to(base)
             if path.is_symlink():
                 message = "is a symbolic link; state it under links: in overlay.yaml"
@@ -145,34 +180,49 @@ class Overlay:
                     findings.append(Finding("has a name that is no path of an image", file=path))
             elif not path.is_dir():
                 findings.append(Finding("is neither a file nor a folder", file=path))
-        if findings:
-            raise FindingsError(findings)
         return found
 
 
-def _everything_below(base: Path) -> list[Path]:
-    def stop(error: OSError) -> None:
+def _everything_below(base: Path, findings: list[Finding]) -> list[Path]:
+    def note(error: OSError) -> None:
         if error.filename != str(base) or not isinstance(error, FileNotFoundError):
-            raise _unreadable(Path(error.filename), error) from error
+            findings.append(_unreadable(Path(error.filename), error))
 
-    found = [Path(folder, name) for folder, *names in os.walk(base, onerror=stop) for name in [*names[0], *names[1]]]
+    found = [Path(folder, name) for folder, *names in os.walk(base, onerror=note) for name in [*names[0], *names[1]]]
     return sorted(found)
 
 
-def _unreadable(path: Path, error: OSError) -> FindingsError:
-    return FindingsError([Finding(f"can't be read: {error.strerror}", file=path)])
+def _unreadable(path: Path, error: OSError) -> Finding:
+    return Finding(f"can't be read: {error.strerror}", file=path)
 
 
-def find_overlays(search_path: Sequence[Path]) -> dict[str, Path]:
-    """Return the folder of every overlay below the folders of `search_path`, by name; an earlier folder wins."""
+def overlay_folders(root: Path, overlay_path: Sequence[str]) -> list[Path]:
+    """Return the folders in which overlays are looked for, a person's own first.
+
+    :param root: of the checkout.
+    """
+    return [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
+
+
+def find_overlays(search_path: Sequence[Path], findings: list[Finding]) -> dict[str, Path]:
+    """Return the folder of every overlay below the folders of `search_path`, by name; an earlier folder wins.
+
+    :param findings: gets one for each of these that is no folder or can't be read.
+    """
     found: dict[str, Path] = {}
     for base in search_path:
+        if (base / "overlay.yaml").is_file():
+            finding = Finding("is an overlay", file=base, expected=f"the folder that holds it, {base.parent}")
+            findings.append(finding)
+            continue
         if not base.is_dir():
-            raise FindingsError([Finding("is not a folder of overlays", file=base)])
+            findings.append(Finding("is not a folder of overlays", file=base))
+            continue
         try:
             folders = sorted(base.iterdir())
         except OSError as error:
-            raise _unreadable(base, error) from error
+            findings.append(_unreadable(base, error))
+            continue
         for folder in folders:
             if _holds_overlay(folder):
                 found.setdefault(folder.name, folder)
@@ -187,13 +237,15 @@ def _holds_overlay(folder: Path) -> bool:
         return True
 
 
-def load_overlay(name: str, folders: dict[str, Path]) -> Overlay:
-    """Read the overlay `name`.
+def no_overlay(name: str, found: Mapping[str, Path], search_path: Sequence[Path]) -> Finding:
+    """Return the finding, not placed yet, for a name that none of the overlays `found` has."""
+    expected, close = right_name(name, found)
+    hint = f"looked in {', '.join(str(folder) for folder in search_path)}; --overlay-path DIR names another"
+    return Finding(f"no overlay {name!r}", expected=expected, nearest=close, hint=hint)
 
-    :raises FindingsError: when it is not there, or with all that is wrong in its overlay.yaml.
-    """
-    if name not in folders:
-        raise FindingsError([Finding(f"no overlay {name!r}", nearest=nearest(name, folders))])
-    folder = folders[name]
-    definition, document = load_model(folder / "overlay.yaml", Definition)
-    return Overlay(name, folder, definition, document)
+
+def load_overlay(name: str, folder: Path) -> Overlay:
+    """Read the overlay `name` in its folder, as far as it can be read."""
+    loaded = load_model(folder / "overlay.yaml", Definition)
+    known = "options" not in loaded.doubtful
+    return Overlay(name, folder, loaded.model, loaded.document, loaded.findings, known)

@@ -1,14 +1,19 @@
 """From a resolved recipe to a plan and files, in memory: deterministic, with nothing of this host in the plan."""
 
+import contextlib
+import functools
 import hashlib
+import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.nodes
+from jinja2.utils import missing
 
-from image.findings import Finding, FindingsError
+from image.findings import Finding, FindingsError, right_name
 from image.overlay import Architecture, FileAttributes, Overlay
 from image.plan import PLAN_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
 from image.resolve import Resolved
@@ -19,10 +24,36 @@ from image.tree import File, Tree
 _SEEDS = uuid.UUID("b5f6a5b0-9f0a-4d0c-8a52-6a4b1c0b7a11")
 
 
+class _MissingError(jinja2.UndefinedError):
+    """A template uses a `name` that is not there. `owner` is what it was looked for in, None for no mapping at all."""
+
+    def __init__(self, owner: object, name: str | None, message: str | None = None) -> None:
+        super().__init__(message)
+        self.owner = owner
+        self.name = name
+
+
+class _Missing(jinja2.StrictUndefined):
+    """What a template gets for a name that is not there. Any use of it raises :class:`_MissingError`."""
+
+    def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = None) -> None:
+        error: Any = functools.partial(_MissingError, None if obj is missing else obj, name)
+        super().__init__(hint, obj, name, exc or error)
+
+
+class _UnknownError(jinja2.UndefinedError):
+    """A template needs what is not known because of something else that is wrong, of which is told already."""
+
+
+def _unknown() -> Any:
+    """Return a value that is not known: a template that uses it raises :class:`_UnknownError`."""
+    return jinja2.StrictUndefined(exc=_UnknownError)
+
+
 def environment() -> jinja2.Environment:
     """Return the Jinja2 environment of every template: a name that is not defined is an error, never empty text."""
     return jinja2.Environment(  # noqa: S701 - configuration files, not HTML
-        undefined=jinja2.StrictUndefined,
+        undefined=_Missing,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -35,7 +66,8 @@ def environment() -> jinja2.Environment:
 def render_text(path: Path, context: Mapping[str, Any]) -> str:
     """Render the template in `path`.
 
-    :raises FindingsError: naming template, line and the missing name or the syntax error.
+    :raises FindingsError: naming template, line and the missing name or the syntax error; with no finding at all for a
+        template that needs a value which is not known (:func:`_unknown`).
     """
     try:
         template = environment().from_string(read_text(path))
@@ -43,8 +75,36 @@ def render_text(path: Path, context: Mapping[str, Any]) -> str:
         return template.render(context)
     except jinja2.TemplateSyntaxError as error:
         raise FindingsError([Finding(f"template error: {error.message}", path, error.lineno)]) from None
+    except _UnknownError:
+        raise FindingsError([]) from None
+    except _MissingError as error:
+        raise FindingsError([_missing_name(error, path, context)]) from None
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise FindingsError([Finding(f"template error: {error}", path, _template_line(error, path))]) from None
+
+
+def _missing_name(error: _MissingError, path: Path, context: Mapping[str, Any]) -> Finding:
+    line, name, owner = _template_line(error, path), error.name or "", error.owner
+    if name and owner is None:
+        # The template's own variables as well; one that has this very name is out of reach here.
+        stored = environment().parse(path.read_text()).find_all(jinja2.nodes.Name)
+        known = {*context, *(node.name for node in stored if node.ctx == "store")} - {name}
+        message = f"{name!r} is not defined"
+    elif name and isinstance(owner, Mapping):
+        known = {str(key) for key in owner}
+        where = next((words for words, value in _places(context) if value is owner), "the mapping")
+        message = f"{where} has no {name!r}" if owner else f"{where} is empty, it has no {name!r}"
+    else:
+        return Finding(f"template error: {error}", path, line)
+    expected, close = right_name(name, known)
+    return Finding(message, path, line, expected=expected, nearest=close)
+
+
+def _places(context: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What a template may look into, and how it is written there."""
+    yield from context.items()
+    for name, options in context.get("overlays", {}).items():
+        yield f"overlays[{name!r}]", options
 
 
 def _template_line(error: Exception, path: Path) -> int | None:
@@ -62,6 +122,10 @@ class Rendered:
     `finalize` are scripts that run inside the image at the end of the build, in this order."""
 
     def __init__(self, resolved: Resolved, arch: Architecture) -> None:
+        """Render the files of every overlay.
+
+        :raises FindingsError: with the findings of `resolved`, and of all templates that can be judged in spite of it.
+        """
         self.resolved = resolved
         self.arch = arch
         self.root = Tree()
@@ -70,12 +134,10 @@ class Rendered:
         self.initrd_packages = sorted(
             {name for overlay in resolved.overlays for name in overlay.definition.initrd_packages}
         )
-        self._findings: list[Finding] = []
+        self._findings: list[Finding] = list(resolved.findings)
+        self._options = _known_options(resolved)
         for overlay in resolved.overlays:
-            try:
-                self._lay(overlay)
-            except FindingsError as error:
-                self._findings += error.findings
+            self._lay(overlay)
         if self._findings:
             raise FindingsError(self._findings)
         self._mask_units()
@@ -85,32 +147,49 @@ class Rendered:
     def _context(self, overlay: Overlay) -> dict[str, Any]:
         recipe = self.resolved.recipe
         return {
-            "options": self.resolved.options[overlay.name],
-            "overlays": self.resolved.options,
-            "plan": {"name": "tau", "version": recipe.version, "arch": self.arch, "date": recipe.date},
+            "options": self._options[overlay.name],
+            "overlays": self._options if self.resolved.overlays_known else _unknown(),
+            "plan": {
+                "name": "tau",
+                "version": recipe.version or _unknown(),
+                "arch": self.arch,
+                "date": recipe.date or _unknown(),
+            },
         }
 
     def _lay(self, overlay: Overlay) -> None:
+        if not os.access(overlay.folder, os.X_OK):
+            return  # its overlay.yaml can't be read, and that is told
         context = self._context(overlay)
         definition = overlay.definition
         stated = definition.files
+        # What there is, whether or not it could be rendered.
+        present: dict[str, list[str]] = {"root": [path.lstrip("/") for path in definition.links], "initrd": []}
         for part, tree in (("root", self.root), ("initrd", self.initrd)):
-            for relative in overlay.files_below(part):  # type: ignore[arg-type]
-                try:
+            for relative in overlay.files_below(part, self._findings):  # type: ignore[arg-type]
+                present[part].append(str(relative).removesuffix(".j2"))
+                with self._collecting():
                     self._add(overlay, tree, part, relative, stated, context)
-                except FindingsError as error:
-                    self._findings += error.findings
         for path, link in definition.links.items():
             self._claim(overlay, path.lstrip("/"), self.root)
             self.root.links[path.lstrip("/")] = link
         for path, attributes in stated.items():
-            if not any(path.lstrip("/") in tree.files for tree in (self.root, self.initrd)):
-                self._add_folder(overlay, path, attributes)
+            if not any(path.lstrip("/") in paths for paths in present.values()):
+                self._add_folder(overlay, path, attributes, present["root"])
         for name in ("finalize.chroot", "finalize.chroot.j2"):
             script = overlay.folder / name
-            if script.is_file():
-                content = self._content(script, context)
-                self.finalize.append((overlay.name, File(content, 0o755, script, overlay.name)))
+            with self._collecting():
+                if script.is_file():
+                    content = self._content(script, context)
+                    self.finalize.append((overlay.name, File(content, 0o755, script, overlay.name)))
+
+    @contextlib.contextmanager
+    def _collecting(self) -> Iterator[None]:
+        """Go on after the block where it fails, with its findings noted."""
+        try:
+            yield
+        except FindingsError as error:
+            self._findings += error.findings
 
     def _add(
         self,
@@ -139,19 +218,16 @@ class Rendered:
         except OSError as error:
             raise FindingsError([Finding(f"can't be read: {error.strerror}", source)]) from error
 
-    def _add_folder(self, overlay: Overlay, path: str, attributes: FileAttributes) -> None:
+    def _add_folder(self, overlay: Overlay, path: str, attributes: FileAttributes, present: Sequence[str]) -> None:
         relative = path.lstrip("/")
-        below = f"{relative}/"
-        sources = overlay.folder / "root" / f"{relative}.j2"
-        if sources.is_file() or (overlay.folder / "initrd" / f"{relative}.j2").is_file():
-            return  # its template rendered to nothing
-        if not any(file.startswith(below) for file in [*self.root.files, *self.root.links]):
+        rendered = [file for file in [*self.root.files, *self.root.links] if file.startswith(f"{relative}/")]
+        if not rendered and not any(file.startswith(f"{relative}/") for file in present):
             finding = overlay.document.finding(("files", path), "the overlay has no such file or folder")
             self._findings.append(finding)
         elif (attributes.owner, attributes.group) != ("root", "root"):
             message = "is a folder, and only its mode can be stated; tmpfiles.d(5) makes folders of other owners"
             self._findings.append(overlay.document.finding(("files", path), message))
-        else:
+        elif rendered:
             self.root.folder_modes[relative] = int(attributes.mode or "0755", 8)
 
     def _claim(self, overlay: Overlay, path: str, tree: Tree) -> None:
@@ -163,7 +239,7 @@ class Rendered:
         if f"/{path}" in overlay.definition.overrides:
             tree.files.pop(path, None)
             tree.links.pop(path, None)
-        else:
+        elif not self.resolved.findings:  # else their order, or what they override, may be another
             message = f"the overlays {by!r} and {overlay.name!r} both write /{path}"
             hint = f"if {overlay.name!r} is meant to replace it, add the path to its overrides:"
             self._findings.append(Finding(message, file=overlay.document.path, hint=hint))
@@ -223,6 +299,16 @@ class Rendered:
                 for path, file in sorted(self.root.files.items())
             ],
         )
+
+
+def _known_options(resolved: Resolved) -> dict[str, Any]:
+    """The options of each overlay as a template sees them: with the values that are not known in their places."""
+    return {
+        overlay.name: {key: resolved.options[overlay.name].get(key, _unknown()) for key in overlay.definition.options}
+        if overlay.options_known
+        else _unknown()
+        for overlay in resolved.overlays
+    }
 
 
 def _units(parts: Iterable[Any]) -> PlanUnits:

@@ -1,64 +1,89 @@
 """From a recipe to the overlays in the order in which they are laid, each with the values of its options."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, nearest, one_of
 from image.options import Value
-from image.overlay import Overlay, find_overlays, load_overlay
+from image.overlay import Overlay, find_overlays, load_overlay, no_overlay
 from image.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe whose every name is known to be right."""
+    """A recipe with its overlays, as far as they are known.
+
+    :param overlays: those that were found, in the order in which they are laid.
+    :param options: of each of these; one whose value is not known is missing.
+    :param findings: all that is wrong in the recipe, the overlays and the settings.
+    :param overlays_known: whether `overlays` are all that were meant.
+    """
 
     recipe: Recipe
     overlays: tuple[Overlay, ...]
     options: Mapping[str, Mapping[str, Value]]
+    findings: tuple[Finding, ...]
+    overlays_known: bool
 
 
 def resolve(recipe: Recipe, search_path: Sequence[Path], settings: Sequence[str] = ()) -> Resolved:
     """Find the overlays of `recipe`, order them, and decide every option.
 
+    What is wrong (unknown overlays, missing requirements, conflicts, cycles, bad option values, and all that is wrong
+    in the files) is in its `findings`, without what would only be a consequence of something else that is wrong.
+
     :param search_path: folders of overlays, the first wins.
     :param settings: ``overlay.option=value`` each, from the command line; they win over the recipe.
-    :raises FindingsError: with every unknown overlay, missing requirement, conflict, cycle and bad option value.
     """
-    folders = find_overlays(search_path)
-    findings: list[Finding] = []
+    findings = list(recipe.findings)
+    unread: list[Finding] = []
+    folders = find_overlays(search_path, unread)
+    findings += unread
     loaded: dict[str, Overlay] = {}
     for name, setting in recipe.overlays.items():
-        if name not in folders:
-            findings.append(setting.finding(f"no overlay {name!r}", nearest=nearest(name, folders)))
-            continue
-        try:
-            loaded[name] = load_overlay(name, folders)
-        except FindingsError as error:
-            findings += error.findings
-    if findings:
-        raise FindingsError(findings)  # what follows would only report their consequences
-    findings += _relations(loaded)
+        if name in folders:
+            loaded[name] = load_overlay(name, folders[name])
+            findings += loaded[name].findings
+        elif not unread:
+            findings.append(setting.place(no_overlay(name, folders, search_path)))
+    absent = _Absent(recipe, loaded)
+    findings += _relations(loaded, absent)
     order = _order(loaded, findings)
-    options = _options(recipe, loaded, settings, findings)
-    if findings:
-        raise FindingsError(findings)
-    return Resolved(recipe, tuple(loaded[name] for name in order), options)
+    options = _options(recipe, loaded, absent, settings, findings)
+    known = recipe.overlays_known and set(loaded) == set(recipe.overlays)
+    return Resolved(recipe, tuple(loaded[name] for name in order), options, tuple(findings), known)
 
 
-def _relations(loaded: Mapping[str, Overlay]) -> list[Finding]:
+@dataclass(frozen=True)
+class _Absent:
+    """Knows what to say of an overlay that is not among those `loaded`."""
+
+    recipe: Recipe
+    loaded: Mapping[str, Overlay]
+
+    def certain(self, name: str) -> bool:
+        """Whether it is not in the recipe, rather than not found or not readable there, of which was already told."""
+        return name not in self.loaded and name not in self.recipe.overlays and self.recipe.overlays_known
+
+    def option(self, name: str, key: str) -> bool:
+        """Whether an overlay that is there has no such option."""
+        return key not in self.loaded[name].definition.options and self.loaded[name].options_known
+
+
+def _relations(loaded: Mapping[str, Overlay], absent: _Absent) -> list[Finding]:
     findings = []
     for overlay in loaded.values():
-        for index, name in enumerate(overlay.definition.requires):
-            if name not in loaded:
+        place = overlay.document.item
+        for name in overlay.definition.requires:
+            if absent.certain(name):
                 message = f"the overlay {overlay.name!r} requires {name!r}, which is not in the recipe"
                 close = nearest(name, loaded)
-                findings.append(overlay.document.finding(("requires", index), message, nearest=close))
-        for index, name in enumerate(overlay.definition.conflicts):
+                findings.append(overlay.document.finding(place("requires", name), message, nearest=close))
+        for name in overlay.definition.conflicts:
             if name in loaded:
                 message = f"the overlays {overlay.name!r} and {name!r} can't be in one recipe"
-                findings.append(overlay.document.finding(("conflicts", index), message))
+                findings.append(overlay.document.finding(place("conflicts", name), message))
     return findings
 
 
@@ -87,7 +112,11 @@ def _order(loaded: Mapping[str, Overlay], findings: list[Finding]) -> list[str]:
 
 
 def _options(
-    recipe: Recipe, loaded: Mapping[str, Overlay], settings: Sequence[str], findings: list[Finding]
+    recipe: Recipe,
+    loaded: Mapping[str, Overlay],
+    absent: _Absent,
+    settings: Sequence[str],
+    findings: list[Finding],
 ) -> dict[str, dict[str, Value]]:
     values: dict[str, dict[str, Value]] = {
         name: {key: option.default for key, option in overlay.definition.options.items()}
@@ -96,26 +125,29 @@ def _options(
     for name, given in recipe.options.items():
         for key, setting in given.items():
             if name not in loaded:
-                close = nearest(name, loaded)
-                findings.append(setting.finding(f"the overlay {name!r} is not in the recipe", nearest=close))
+                if absent.certain(name):
+                    close = nearest(name, loaded)
+                    findings.append(setting.finding(f"the overlay {name!r} is not in the recipe", nearest=close))
                 continue
             known = loaded[name].definition.options
             if key not in known:
-                close = nearest(key, known)
-                findings.append(setting.finding(f"the overlay {name!r} has no such option", nearest=close))
+                if absent.option(name, key):
+                    findings.append(setting.place(_no_option(loaded[name], key)))
                 continue
             try:
                 values[name][key] = known[key].check(setting.value)
             except ValueError as error:
+                values[name].pop(key)
                 findings.append(setting.finding(str(error)))
     for setting_text in settings:
-        _set(setting_text, loaded, values, findings)
+        _set(setting_text, loaded, absent, values, findings)
     return values
 
 
 def _set(
     text: str,
     loaded: Mapping[str, Overlay],
+    absent: _Absent,
     values: dict[str, dict[str, Value]],
     findings: list[Finding],
 ) -> None:
@@ -125,13 +157,25 @@ def _set(
     if not (equals and dot):
         findings.append(Finding(f"{argument}: is not a setting", expected="overlay.option=value"))
     elif name not in loaded:
-        message = f"{argument}: the overlay {name!r} is not in the recipe"
-        findings.append(Finding(message, nearest=nearest(name, loaded)))
+        if absent.certain(name):
+            message = f"{argument}: the overlay {name!r} is not in the recipe"
+            findings.append(Finding(message, nearest=nearest(name, loaded)))
     elif key not in loaded[name].definition.options:
-        close = nearest(key, loaded[name].definition.options)
-        findings.append(Finding(f"{argument}: the overlay {name!r} has no such option", nearest=close))
+        if absent.option(name, key):
+            finding = _no_option(loaded[name], key)
+            findings.append(replace(finding, message=f"{argument}: {finding.message}"))
     else:
         try:
             values[name][key] = loaded[name].definition.options[key].parse(value)
         except ValueError as error:
+            values[name].pop(key, None)
             findings.append(Finding(f"{argument}: {error}"))
+
+
+def _no_option(overlay: Overlay, key: str) -> Finding:
+    """The finding, not placed yet, for an option that the overlay has not: it lists those that it has."""
+    known = overlay.definition.options
+    if not known:
+        return Finding(f"the overlay {overlay.name!r} has no options")
+    message = f"the overlay {overlay.name!r} has no such option"
+    return Finding(message, expected=one_of(known), nearest=nearest(key, known))

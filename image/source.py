@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,15 @@ class Document:
     :param path: the file.
     :param data: what it holds: dict, list, str, int, float, bool and None only.
     :param lines: the line, counted from 1, of each key path, e.g. ``("options", "size", "default")``.
+    :param findings: what is wrong with single keys and values. The rest of the file can be used.
+    :param bad: the key paths of these values.
     """
 
     path: Path
     data: dict[str, Any]
     lines: dict[Location, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    bad: set[Location] = field(default_factory=set)
 
     def line(self, location: Location) -> int | None:
         """Return the line of `location`, or of the closest parent that has one."""
@@ -41,10 +45,18 @@ class Document:
             location = location[:-1]
         return self.lines.get(())
 
+    def item(self, key: str, value: object) -> Location:
+        """Return the key path of `value` in the list at the top-level `key`."""
+        return key, self.data[key].index(value)
+
     def finding(self, location: Location, message: str, **details: str | None) -> Finding:
         """Make a finding at `location` in this file."""
+        return self.place(location, Finding(message, **details))  # type: ignore[arg-type]
+
+    def place(self, location: Location, finding: Finding) -> Finding:
+        """Return `finding`, at `location` in this file."""
         key = ".".join(str(part) for part in location) or None
-        return Finding(message, file=self.path, line=self.line(location), key=key, **details)
+        return replace(finding, file=self.path, line=self.line(location), key=key)
 
 
 def read_text(path: Path) -> str:
@@ -75,17 +87,14 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Document:
-    """Parse a YAML file whose top level is a mapping.
+    """Parse a YAML file whose top level is a mapping. Its `findings` are every duplicate key, tag and odd key.
 
-    :raises FindingsError: with every duplicate key, alias, tag and odd key of the file, or its first syntax error.
+    :raises FindingsError: when it can't be parsed at all: its first syntax error, or every alias.
     """
     text = read_text(path)
     document = Document(path, {})
-    findings: list[Finding] = []
     try:
-        _refuse_aliases_and_depth(text, document, findings)
-        if findings:
-            raise FindingsError(findings)
+        _refuse_aliases_and_depth(text, document)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -95,15 +104,13 @@ def read_yaml(path: Path) -> Document:
         raise FindingsError([Finding(f"is not valid YAML: {error}", file=path)]) from error
     if not isinstance(root, yaml.MappingNode):
         raise FindingsError([Finding("has no keys", file=path, line=1, expected="a mapping at the top level")])
-    data = _plain(root, (), document, findings)
-    if findings:
-        raise FindingsError(findings)
-    document.data = data
+    document.data = _plain(root, (), document) or {}
     return document
 
 
-def _refuse_aliases_and_depth(text: str, document: Document, findings: list[Finding]) -> None:
+def _refuse_aliases_and_depth(text: str, document: Document) -> None:
     depth = 0
+    findings = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -117,24 +124,28 @@ def _refuse_aliases_and_depth(text: str, document: Document, findings: list[Find
         if anchor is not None:
             # One alias can stand for a million values: "billion laughs".
             findings.append(Finding(f"anchor or alias {anchor!r} is not allowed", file=document.path, line=line))
+    if findings:
+        raise FindingsError(findings)
 
 
 _constructor = yaml.SafeLoader("")
 
 
-def _plain(node: yaml.Node, where: Location, document: Document, findings: list[Finding]) -> Any:
+def _plain(node: yaml.Node, where: Location, document: Document) -> Any:
     document.lines.setdefault(where, node.start_mark.line + 1)
     if node.tag not in _TAGS:
-        findings.append(document.finding(where, f"has the tag {node.tag!r}", expected="a plain value"))
+        document.findings.append(document.finding(where, f"has the tag {node.tag!r}", expected="a plain value"))
+        document.bad.add(where)
         return None
     if isinstance(node, yaml.MappingNode):
-        return _plain_mapping(node, where, document, findings)
+        return _plain_mapping(node, where, document)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*where, index), document, findings) for index, item in enumerate(node.value)]
+        return [_plain(item, (*where, index), document) for index, item in enumerate(node.value)]
     try:
         return _constructor.construct_object(node)
     except (ValueError, yaml.YAMLError) as error:
-        findings.append(document.finding(where, f"is not a valid value: {error}"))
+        document.findings.append(document.finding(where, f"is not a valid value: {error}"))
+        document.bad.add(where)
         return None
 
 
@@ -143,22 +154,24 @@ _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "boo
 _TAGS = _SCALARS | {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 
-def _plain_mapping(
-    node: yaml.MappingNode, where: Location, document: Document, findings: list[Finding]
-) -> dict[str, Any]:
+def _plain_mapping(node: yaml.MappingNode, where: Location, document: Document) -> dict[str, Any]:
     result: dict[str, Any] = {}
     first_line: dict[Hashable, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, str) or key_node.tag not in _SCALARS:
-            findings.append(Finding("a key is not plain text", file=document.path, line=line, expected="a name"))
+            finding = Finding("a key is not plain text", file=document.path, line=line, expected="a name")
+            document.findings.append(finding)
+            document.bad.add((*where, "?"))  # which key it was meant to be is anybody's guess
             continue
         if key in first_line:
             dotted = ".".join(str(part) for part in (*where, key))
-            findings.append(Finding(f"is given twice, first in line {first_line[key]}", document.path, line, dotted))
+            finding = Finding(f"is given twice, first in line {first_line[key]}", document.path, line, dotted)
+            document.findings.append(finding)
+            document.bad.add((*where, key))
             continue
         first_line[key] = line
         document.lines[(*where, key)] = line
-        result[key] = _plain(value_node, (*where, key), document, findings)
+        result[key] = _plain(value_node, (*where, key), document)
     return result

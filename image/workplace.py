@@ -19,6 +19,9 @@ from image.progress import Progress, Step
 from image.tools import Tools, ensure_tools
 from image.tree import make_folder
 
+#: In an image's share of the cache: what its base layers were made of.
+_NOTE = "base-layers"
+
 
 class Workplace:
     """Made by :func:`workplace`.
@@ -100,6 +103,29 @@ class Workplace:
         if found is None:
             raise fail(f"mkosi left no base layer in {self.cache}", hint="./inv clean --cache, then try again")
         return found
+
+    def holds_base(self, ingredients: str) -> bool:
+        """Whether the base layers are those that were made of `ingredients`, and mkosi has made no others since."""
+        noted = self.cache / _NOTE
+        return noted.is_file() and noted.read_text() == self._identity(ingredients)
+
+    def note_base(self, ingredients: str) -> None:
+        """Note what the base layers that mkosi has left were made of."""
+        (self.cache / _NOTE).write_text(self._identity(ingredients) or "")
+
+    def _identity(self, ingredients: str) -> str | None:
+        """`ingredients`, and which layers there are; None when one is missing.
+
+        mkosi never changes a layer: it removes it, makes another, and writes its manifest when it is complete.
+        """
+        lines = [ingredients]
+        for part in ("main", "default-initrd"):
+            layer = next(self.cache.glob(f"*~{part}.cache"), None)
+            manifest = next(self.cache.glob(f"*~{part}.manifest"), None)
+            if layer is None or manifest is None:
+                return None
+            lines += [f"{layer.name} {layer.stat().st_ino}", f"{manifest.name} {manifest.stat().st_mtime_ns}"]
+        return "\n".join(lines)
 
     def indexes(self) -> list[dict[str, Any]]:
         """Of which day the indexes are from which the image's packages were installed, as plain data."""

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from image.findings import Finding, FindingsError, nearest
+from image.findings import Finding, FindingsError, right_name
+from image.overlay import find_overlays, no_overlay, overlay_folders
 from image.paths import Paths
 from qemu.artefact import plan_of
 from qemu.errors import MachineError
@@ -42,29 +43,49 @@ def everything(
         raise FindingsError([Finding(str(error), image)]) from None
     known = [each.name for each in plan.overlays]
     if overlay and overlay not in known:
-        raise FindingsError([Finding(f"the image has no overlay {overlay!r}", image, nearest=nearest(overlay, known))])
-    folders = [*(Path(path).resolve() for path in overlay_path), root / "overlays"]
-    checks = []
-    for name in [overlay] if overlay else known:
-        found = next((folder / name for folder in folders if (folder / name / "overlay.yaml").is_file()), None)
-        if found is not None:
-            checks += [str(path) for path in sorted(found.glob("test_*.py"))]
-        elif overlay:
-            hint = "name the folder that holds it: --overlay-path DIR"
-            raise FindingsError([Finding(f"the checks of the overlay {name!r} are in no folder known here", hint=hint)])
-        else:
-            print(
-                f"note: the checks of the overlay {name!r} do not run: its folder is unknown (--overlay-path)",
-                flush=True,
-            )
-    if overlay and not checks:
-        raise FindingsError([Finding(f"the overlay {overlay!r} has no checks (test_*.py)")])
+        expected, close = right_name(overlay, known)
+        message = f"the image has no overlay {overlay!r}"
+        raise FindingsError([Finding(message, image, expected=expected, nearest=close)])
+    checks = checks_of(root, overlay, overlay_path) if overlay else _checks_of_all(root, known, overlay_path)
     reports = Paths.of(root).build / "reports"
     arguments = [*([] if overlay or breaks else ["tests"]), *checks]
     arguments += ["-p", "tests.breaks.plugin", f"--breaks={breaks}"] if breaks else []
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
     arguments += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
     return _pytest(root, arguments, keyword)
+
+
+def checks_of(root: Path, overlay: str, overlay_path: Sequence[str]) -> list[str]:
+    """Return the files of the checks of one overlay.
+
+    :raises FindingsError: when it is in none of the folders, or has no checks.
+    """
+    findings: list[Finding] = []
+    search_path = overlay_folders(root, overlay_path)
+    folders = find_overlays(search_path, findings)
+    if overlay not in folders:
+        findings.append(no_overlay(overlay, folders, search_path))
+    elif not (checks := _checks_in(folders[overlay])):
+        findings.append(Finding("has no checks", folders[overlay], expected="a test_….py in it"))
+    if findings:
+        raise FindingsError(findings)
+    return checks
+
+
+def _checks_of_all(root: Path, overlays: Sequence[str], overlay_path: Sequence[str]) -> list[str]:
+    findings: list[Finding] = []
+    folders = find_overlays(overlay_folders(root, overlay_path), findings)
+    if findings:
+        raise FindingsError(findings)
+    for name in overlays:
+        if name not in folders:
+            note = f"note: the checks of the overlay {name!r} do not run: its folder is unknown (--overlay-path)"
+            print(note, flush=True)
+    return [check for name in overlays if name in folders for check in _checks_in(folders[name])]
+
+
+def _checks_in(folder: Path) -> list[str]:
+    return [str(path) for path in sorted(folder.glob("test_*.py"))]
 
 
 def processes() -> int:

@@ -66,7 +66,7 @@ def test_hostile_names_of_a_recipe(made: Checkout, name: str) -> None:
     ("arguments", "said"),
     [
         (("--arch", "../x86_64"), "--arch ../x86_64: no such architecture"),
-        (("--set", "small.x=\n--force"), "has no such option"),
+        (("--set", "small.x=\n--force"), "the overlay 'small' has no options"),
         (("--set", "../small.x=1"), "is not in the recipe"),
         (("--overlay-path", "no\nsuch"), "no\\nsuch: is not a folder of overlays"),
         (("--mirror", "http://a.test/\nTrusted: yes"), "is not the URI of an archive"),

@@ -12,6 +12,7 @@ from image.artefact import publish, read_record
 from image.commands import rendered
 from image.findings import FindingsError
 from image.plan import Plan
+from image.request import Request
 from tests.host import checkout
 from tests.host.filesystem import on_small_disk
 from tests.project import ROOT
@@ -23,6 +24,7 @@ import os, signal, sys
 from pathlib import Path
 from image.artefact import publish
 from image.plan import read_plan
+from image.request import Request
 
 rename, count = Path.rename, 0
 
@@ -45,7 +47,7 @@ publish(read_plan(Path(sys.argv[3]).read_text(), Path("plan")), outputs, {{"fing
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return rendered(ROOT, "tau", "x86_64", [], []).plan
+    return rendered(ROOT, Request(arch="x86_64")).plan
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from image.findings import FindingsError
 from image.models import is_image_path
 from image.options import IntegerOption, ListOption, StringOption
-from image.recipe import load_recipe
 from tests.project import Project
 
 
@@ -89,8 +88,13 @@ def test_what_is_required_comes_first(project: Project) -> None:
     ("setting", "said"),
     [
         ("a", "is not a setting; expected overlay.option=value"),
-        ("b.size=1", "the overlay 'b' is not in the recipe"),
-        ("a.siez=1", "has no such option; did you mean 'size'?"),
+        ("c.size=1", "the overlay 'c' is not in the recipe"),
+        (
+            "a.siez=1",
+            "--set a.siez=1: the overlay 'a' has no such option; expected one of name, size; did you mean 'size'?",
+        ),
+        ("a.x=1", "the overlay 'a' has no such option; expected one of name, size"),
+        ("b.x=1", "the overlay 'b' has no options"),
         ("a.size=big", "must be a whole number"),
         ("a.size=0", "must be at least 1"),
         ("a.name=x\ny", "must be one line of printable characters"),
@@ -105,6 +109,8 @@ def test_settings_of_the_command_line(project: Project, setting: str, said: str)
           name: {type: string, default: x, description: x}
         """,
     )
+    project.overlay("b")
+    project.recipe("r", 'title: R\nversion: "1"\ndate: "2026-01-02"\noverlays: [a, b]\n')
     text = refused(project, setting)
     assert said in text
     assert len(text.splitlines()) == 1
@@ -134,8 +140,7 @@ def test_a_recipe_that_extends(project: Project) -> None:
     assert "no recipe 'rr'; did you mean 'r'?" in refused(project, recipe="s")
     project.recipe("s", "title: S\n")
     assert "version: is missing" in refused(project, recipe="s")
-    with pytest.raises(FindingsError, match="no recipe 'q'"):
-        load_recipe("q", project.root / "recipes")
+    assert "no recipe 'q'" in refused(project, recipe="q")
 
 
 @given(st.text())

@@ -10,6 +10,7 @@ from image.findings import FindingsError
 from image.mirrors import Mirrors
 from image.mkosi_tree import mkosi_tree
 from image.plan import PLAN_PATH, read_plan
+from image.request import Request
 from image.tree import File, Tree
 from tests.project import ROOT, Project
 
@@ -41,14 +42,28 @@ def test_templates_see_options_overlays_and_plan(project: Project) -> None:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("\n{{ options.whom }}\n", "f.j2:2: template error: 'dict object' has no attribute 'whom'"),
-        ("\n\n{{ whom }}\n", "f.j2:3: template error: 'whom' is undefined"),
+        ("\n{{ options.whom }}\n", "f.j2:2: options has no 'whom'; did you mean 'who'?"),
+        ("{{ options['x'] + 1 }}\n", "f.j2:1: options has no 'x'; expected one of many, who"),
+        ("{% for x in options.man %}{% endfor %}\n", "f.j2:1: options has no 'man'; did you mean 'many'?"),
+        ("{{ overlays.doh.who }}\n", "f.j2:1: overlays has no 'doh'; expected one of a, b-c"),
+        ("{{ overlays['b-c'].who }}\n", "f.j2:1: overlays['b-c'] is empty, it has no 'who'"),
+        ("\n{{ plan.versoin }}\n", "f.j2:2: plan has no 'versoin'; did you mean 'version'?"),
+        ("\n\n{{ option.who }}\n", "f.j2:3: 'option' is not defined; did you mean 'options'?"),
+        ("{{ whom }}\n", "f.j2:1: 'whom' is not defined; expected one of options, overlays, plan"),
+        ("{% for one in options.many %}{{ on }}{% endfor %}\n", "f.j2:1: 'on' is not defined; did you mean 'one'?"),
+        ("{% for x in [] %}{% endfor %}{{ x }}\n", "f.j2:1: 'x' is not defined; expected one of options, overlays"),
+        ("{{ {'quad9': 1}['quad8'] }}\n", "f.j2:1: the mapping has no 'quad8'; did you mean 'quad9'?"),
+        ("{{ options.who.name }}\n", "f.j2:1: template error: 'str object' has no attribute 'name'"),
+        ("{{ [] | first }}\n", "f.j2:1: template error: No first item, sequence was empty."),
         ("{% if %}\n", "f.j2:1: template error:"),
         ("a\n{{ 1 / 0 }}\n", "f.j2:2: template error: division by zero"),
     ],
 )
 def test_a_template_error_names_template_line_and_name(project: Project, template: str, said: str) -> None:
-    project.overlay("a", "", {"root/etc/f.j2": ""})
+    project.recipe("r", 'title: R\nversion: "1"\ndate: "2026-01-02"\noverlays: [a, b-c]\n')
+    options = "{who: {type: string, default: x, description: x}, many: {type: list, default: [x], description: x}}"
+    project.overlay("a", f"options: {options}", {"root/etc/f.j2": ""})
+    project.overlay("b-c")
     (project.root / "overlays/a/root/etc/f.j2").write_text(template)
     assert said in refused(project)
 
@@ -158,5 +173,5 @@ def test_every_recipe_of_ours_renders() -> None:
         for arch in ("x86_64", "aarch64"):
             from image.commands import rendered
 
-            plan = rendered(ROOT, path.stem, arch, [], []).plan
+            plan = rendered(ROOT, Request(path.stem, arch)).plan
             assert plan.arch == arch and "platform" in [overlay.name for overlay in plan.overlays]

@@ -14,7 +14,7 @@ from image.source import MAX_SIZE, read_yaml
 def refused(path: Path, content: str | bytes) -> str:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(FindingsError) as caught:
-        read_yaml(path)
+        raise FindingsError(read_yaml(path).findings)
     return str(caught.value).replace(f"{path}:", "")
 
 
