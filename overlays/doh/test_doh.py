@@ -141,6 +141,9 @@ def test_a_server_of_another_authority_is_not_believed(machine: Machine, doh_ser
         " >/run/systemd/system/dnscrypt-proxy.service.d/90-x.conf && systemctl daemon-reload"
         " && systemctl restart dnscrypt-proxy.service"
     )
+    # Only now has it tried: before, nobody would have got an answer.
+    said = "journalctl _SYSTEMD_INVOCATION_ID=$(systemctl show --value --property=InvocationID dnscrypt-proxy.service)"
+    machine.wait_until(f"{said} | grep -E 'unknown authority|live servers'", timeout=90)
     machine.fail("timeout 20 getent ahosts four.example.org", 60)
 
 

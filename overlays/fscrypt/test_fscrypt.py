@@ -84,6 +84,18 @@ def test_who_comes_back_at_once_finds_the_home_open(machine: Machine, terminal: 
     wait_until_locked(machine)
 
 
+@pytest.mark.destructive
+def test_who_comes_back_while_the_home_is_being_locked_finds_it_open(machine: Machine, terminal: Terminal) -> None:
+    """A lock that takes its time, since something of root's is in the home: it must not come after the new login."""
+    uid = machine.succeed(f"id -u {USER}")
+    terminal.log_in()
+    machine.succeed(f"systemd-run --quiet --unit=holder --property=WorkingDirectory={HOME} sleep 3006")
+    terminal.log_out()
+    machine.wait_until(f"systemctl show --property=ActiveState --value tau-home@{uid} | grep -qx deactivating", 60)
+    terminal.log_in()
+    assert "read" in terminal.succeed("cat ~/.bashrc >/dev/null && echo read")
+
+
 def test_a_wrong_password_opens_nothing(machine: Machine, terminal: Terminal) -> None:
     assert not terminal.try_log_in(password="wrong horse")
     machine.succeed(LOCKED)

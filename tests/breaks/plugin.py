@@ -89,7 +89,7 @@ class Breaker:
         with pytest.MonkeyPatch.context() as patch:
             if "machine" in arguments:
                 self._window(arguments["machine"], arguments["network"]).open(patch)
-            _make(found, arguments)
+            _make(found, arguments, patch)
             result: object = True
             try:
                 result = yield
@@ -97,6 +97,9 @@ class Breaker:
                 said = _judged(error, pyfuncitem, found)
             else:
                 pytest.fail(f"the check passes although this is broken: {found.what}", pytrace=False)
+            finally:
+                for machine in _own_machines(arguments):
+                    machine.close()  # the check would have switched it off; the next one finds it off
         if "terminal" in arguments:
             arguments["terminal"].logged_in = False  # the machine is restored: nobody has to log out
         pyfuncitem.user_properties += [("broken", found.what), ("said", said)]
@@ -140,18 +143,23 @@ def parameters(item: pytest.Function, found: Break) -> str:
     return str(item.callspec.id).removesuffix(found.what).removesuffix("-")
 
 
-def _make(found: Break, arguments: dict[str, Any]) -> None:
+def _own_machines(arguments: dict[str, Any]) -> list[Machine]:
+    """Return the machines that fixtures of a check's own module made, and keep for its other checks."""
+    shared = ("machine", "_shared")
+    return [value for name, value in arguments.items() if isinstance(value, Machine) and name not in shared]
+
+
+def _make(found: Break, arguments: dict[str, Any], patch: pytest.MonkeyPatch) -> None:
     if found.guest:
         answer = arguments["machine"].run(f"set -e\n{found.guest}")
         if answer.status != 0:
             said = (answer.stdout + answer.stderr).decode(errors="replace")
             pytest.fail(f"the break could not be made ({answer.status}): {said}", pytrace=False)
     elif found.boot is not None:
-        for name, value in list(arguments.items()):
-            if name == "fresh_machine":
-                arguments[name] = _broken_maker(value, found.boot)
-            elif isinstance(value, Machine) and name not in ("machine", "_shared"):
-                value.settings = found.boot.settings(value.settings)
+        for machine in _own_machines(arguments):
+            patch.setattr(machine, "settings", found.boot.settings(machine.settings))
+        if "fresh_machine" in arguments:
+            arguments["fresh_machine"] = _broken_maker(arguments["fresh_machine"], found.boot)
 
 
 def _broken_maker(make: Callable[..., Machine], boot: Boot) -> Callable[..., Machine]:

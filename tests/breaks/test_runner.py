@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from qemu.commandline import Settings
+from qemu.machine import Machine
+from tests.breaks import plugin
+from tests.breaks.model import Boot, Break
 from tests.breaks.table import ROOT
 
 #: A break of the real table, which the stand-in machine is asked to make.
@@ -101,3 +105,23 @@ def test_what_they_said_is_kept(outcome: tuple[Path, str]) -> None:
     assert set(kept) == {"fails", "waits"}
     assert kept["fails"]["said"] == "assert not True", said  # the break was made when the check ran
     assert kept["waits"]["said"] == "hostname did not succeed" and kept["waits"]["broken"] == WHAT
+
+
+def test_a_machine_that_several_checks_use_is_broken_for_one_variant_alone() -> None:
+    shared, installed = Machine.__new__(Machine), Machine.__new__(Machine)
+    shared.settings = installed.settings = usual = Settings(kernel_arguments="a")
+    made = []
+
+    def fresh_machine() -> Machine:
+        made.append(Machine.__new__(Machine))
+        made[-1].settings = usual
+        return made[-1]
+
+    arguments = {"machine": shared, "_shared": shared, "installed": installed, "fresh_machine": fresh_machine}
+    with pytest.MonkeyPatch.context() as patch:
+        plugin._make(Break("test_x", "a word more", "x", boot=Boot(kernel="b")), arguments, patch)
+        assert installed.settings.kernel_arguments == "a b"
+        assert arguments["fresh_machine"]().settings.kernel_arguments == "a b"  # type: ignore[operator]
+        assert shared.settings is usual
+        assert plugin._own_machines(arguments) == [installed]
+    assert installed.settings is usual

@@ -40,7 +40,7 @@ BREAKS = [
         "test_a_name_is_asked_of_the_server_over_https",
         "another program asks in clear text",
         "clear_text_dns",
-        guest=f'{_NO_GUARD}; systemd-run --quiet bash -c "while {_ask("10.0.2.3")}; do sleep 0.1; done"; sleep 2',
+        guest=f"{_NO_GUARD}; while {_ask('10.0.2.3')}; do sleep 0.1; done >/dev/null 2>&1 & sleep 2",
     ),
     Break(
         "test_nothing_was_asked_in_clear_text_since_power_on",

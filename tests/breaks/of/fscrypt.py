@@ -4,7 +4,9 @@ from tests.breaks.model import Break, sed
 
 _LOCK = "/usr/lib/tau/home-lock"
 _HOME = "/home/tester"
-_NEVER_LOCKED = f"mount --bind /bin/true {_LOCK}"
+_NO_SERVICE = f"mount --bind /bin/true {_LOCK}"
+#: pam_fscrypt locks when the last session closes, which does where nothing was left running.
+_NEVER_LOCKED = f"{_NO_SERVICE}; sed -i '/^session.*pam_fscrypt/s/$/ unlock_only/' /etc/pam.d/common-session"
 _PLAIN = f"mv {_HOME} /home/aside; install -d -o tester -g tester -m 0700 {_HOME}"
 
 
@@ -26,13 +28,16 @@ BREAKS = [
         guest=_PLAIN,
     ),
     Break(
-        (
-            "test_root_reads_names_and_content_only_while_the_user_is_there",
-            "test_whatever_was_left_running_is_ended_and_the_home_locked",
-        ),
+        "test_root_reads_names_and_content_only_while_the_user_is_there",
         "nothing locks the home",
         "wait_until",
         guest=_NEVER_LOCKED,
+    ),
+    Break(
+        "test_whatever_was_left_running_is_ended_and_the_home_locked",
+        "PAM alone locks the home",
+        "wait_until",
+        guest=_NO_SERVICE,
     ),
     Break(
         "test_what_is_written_in_the_home_is_not_on_the_disk",
@@ -42,6 +47,12 @@ BREAKS = [
     ),
     Break(
         "test_who_comes_back_at_once_finds_the_home_open",
+        "the password opens no home",
+        "bashrc",
+        guest="sed -i '/^session.*pam_fscrypt/d' /etc/pam.d/common-session",
+    ),
+    Break(
+        "test_who_comes_back_while_the_home_is_being_locked_finds_it_open",
         "nobody waits for the lock",
         "bashrc",
         guest="mount --bind /bin/true /usr/lib/tau/home-wait",
@@ -67,8 +78,8 @@ BREAKS = [
     Break(
         "test_a_home_that_stays_busy_is_reported",
         "nothing is said",
-        "stays busy",
-        guest=_NEVER_LOCKED,
+        "sleep 3009",
+        guest=_NO_SERVICE,
     ),
     Break(
         "test_a_home_that_stays_busy_is_reported",
@@ -98,7 +109,7 @@ BREAKS = [
         "test_the_recovery_key_is_shown_at_the_console_alone",
         "the journal has it as well",
         "journalctl",
-        guest=sed("/usr/lib/tau/first-user.d/90-fscrypt", "s/^( *)sed -n 3p.*/&; logger $(sed -n 3p $readme)/"),
+        guest=sed("/usr/lib/tau/first-user.d/90-fscrypt", "s/^ *sed -n 3p/logger $(sed -n 3p $readme); &/"),
     ),
 ]
 WITHOUT: dict[str, str] = {}

@@ -76,7 +76,7 @@ BREAKS = [
     Break(
         "test_no_shell_by_the_kernel_command_line",
         "a shell that gives the message",
-        "uid=0.root. not in",
+        "uid=0.root.. not in",
         boot=Boot(credentials={"systemd.unit-dropin.emergency.service": _SHELL_DROP_IN.encode()}),
     ),
     Break(

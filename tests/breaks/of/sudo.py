@@ -17,7 +17,7 @@ cp /usr/bin/perl /run/suid/perl; chmod 4755 /run/suid/perl; cp -a /usr/sbin/runu
 mkdir /run/suid/bin /run/suid/sbin
 cat >/run/suid/bin/su <<'END'
 #!/run/suid/perl
-$ENV{PATH} = "/usr/bin"; delete @ENV{qw(IFS CDPATH ENV BASH_ENV)};
+$ENV{PATH} = "/usr/sbin:/usr/bin"; delete @ENV{qw(IFS CDPATH ENV BASH_ENV)};
 if ($< == 0) { exec "/run/suid/true-runuser", map { /(.*)/ } @ARGV }
 $< = 0; exec "/usr/bin/id";
 END

@@ -5,7 +5,7 @@ from tests.breaks.model import Break, drop_in, listener, sed
 CONFIG = "/etc/chrony/chrony.conf"
 SERVERS = "/etc/chrony/tau-servers"
 _RESTART = "systemctl restart chrony; sleep 2"
-_CA = "cat /run/credentials/@system/tau.doh.ca >>/etc/ssl/certs/ca-certificates.crt"
+_CA = "/etc/chrony/break.pem"
 #: Sets the clock back at every boot, after PID 1 has set it to the date of the image.
 _BACK = """\
 printf '[Unit]\\nDefaultDependencies=no\\nAfter=local-fs.target\\nBefore=sysinit.target\\n[Service]\\nType=oneshot\\n\
@@ -87,15 +87,15 @@ BREAKS = [
     ),
     Break(
         "test_a_server_of_another_authority_is_not_believed",
-        "the authority is among those of the system",
-        "certificate",
-        guest=_CA,
+        "its authority is trusted",
+        "port == 123",
+        guest=f"install -m 0644 /run/credentials/@system/tau.doh.ca {_CA}; echo 'ntstrustedcerts {_CA}' >>{CONFIG}",
     ),
     Break(
         "test_a_server_of_another_authority_is_not_believed",
-        "the server is asked without proof as well",
+        "another program asks without proof",
         "port == 123",
-        guest=f"echo 'server 192.0.2.80 iburst' >>{CONFIG}",
+        guest="while printf '\\x23%047d' 0 >/dev/udp/192.0.2.80/123; do sleep 1; done >/dev/null 2>&1 &",
     ),
     Break(
         "test_time_without_proof_is_not_taken",
