@@ -64,7 +64,7 @@ BREAKS = [
         "test_the_configured_servers_are_asked_for_nts_and_no_other",
         "another server is asked",
         "<= set.servers",
-        guest="chronyc add server 192.0.2.99 iburst nts; sleep 3",
+        guest=f"sed -i '1i server 192.0.2.99 iburst nts' {SERVERS}; {_RESTART}",
     ),
     Break(
         "test_the_configured_servers_are_asked_for_nts_and_no_other",
