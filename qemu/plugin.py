@@ -24,6 +24,7 @@ from qemu.commandline import Settings
 from qemu.errors import MachineError
 from qemu.machine import Machine
 from qemu.net import Network, Sink
+from qemu.results import begin
 from qemu.servers import DohServer, TimeServer
 from qemu.terminal import PASSWORD, USER, Terminal
 
@@ -39,6 +40,7 @@ _MARKERS = (
 #: Fixtures that need a machine; whatever uses one is marked ``boot``.
 _MACHINES = {"machine", "host", "terminal", "capture", "fresh_machine"}
 _BOOTED = "booted"
+_REPORTS = "tau-reports"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--plan", type=Path, help="its plan; default: FILE.plan.json beside the image, or the one in it")
     group.addoption("--tools-cache", type=Path, help="the cache that holds the tools tree")
     group.addoption("--keep-machine", type=Path, help="keep the booted machine here, and use it again (never in CI)")
-    group.addoption("--reports", type=Path, default=Path("build/reports"), help="where failures leave their evidence")
+    group.addoption("--reports", type=Path, help="where results go; default: a folder of this run below build/reports/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,9 +60,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.pluginmanager.has_plugin("pytest11.testinfra"):
         raise pytest.UsageError("testinfra's own plugin would check this host; add: -p no:pytest11.testinfra")
+    if config.option.reports is None:
+        given = getattr(config, "workerinput", {}).get(_REPORTS)
+        config.option.reports = Path(given) if given else begin(Path("build/reports"))
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(report.Report(config), "tau-report")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist where the results of the run go."""
+    node.workerinput[_REPORTS] = str(node.config.option.reports)
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook

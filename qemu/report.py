@@ -98,13 +98,15 @@ class Report:
         lines += ["", "## By row of the security model", "", "| row | passed | failed | skipped |", "|---|---|---|---|"]
         lines += [_line(f"{row}: {ROWS.get(row, '?')}", by_row.get(row, [])) for row in sorted(set(by_row) | set(ROWS))]
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "summary.md").write_text("\n".join(["# Checks", "", *lines, ""]))
+        summary = self.folder / "summary.md"
+        summary.write_text("\n".join(["# Checks", "", *lines, ""]))
         terminalreporter.section("by overlay and by row of the security model")
         for line in lines:
             if line.startswith("| ") and not line.startswith(("| overlay", "| row")):
                 name, passed, failed, skipped = (part.strip() for part in line.strip("|").split("|"))
                 if (passed, failed, skipped) != ("0", "0", "0"):
                     terminalreporter.write_line(f"{name:32} {passed:>4} passed {failed:>4} failed {skipped:>4} skipped")
+        terminalreporter.write_line(f"written to {summary}")
 
 
 def _keep(machine: "Machine", folder: Path) -> None:

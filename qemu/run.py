@@ -11,6 +11,7 @@ from image.overlay import find_overlays, no_overlay, overlay_folders
 from image.paths import Paths
 from qemu.artefact import plan_of
 from qemu.errors import MachineError
+from qemu.results import begin
 
 
 def fast(root: Path, keyword: str) -> int:
@@ -26,12 +27,14 @@ def everything(
     overlay_path: Sequence[str],
     *,
     breaks: str = "",
+    results: Path | None = None,
 ) -> int:
     """Run all checks on an image: those of the build system and those of every overlay in its plan.
 
     :param overlay: only the checks of this overlay, when given.
     :param breaks: break each of these checks on purpose, and pass those that fail (tests/breaks/plugin.py): in the
         system as it is (``guest``), or on the image that was built with the breaks (``image``).
+    :param results: the folder for summary and evidence; default: a new one below build/reports/.
     :raises FindingsError: when the image is missing or none of ours, or it has no such overlay.
     """
     image = image.resolve()
@@ -47,11 +50,11 @@ def everything(
         message = f"the image has no overlay {overlay!r}"
         raise FindingsError([Finding(message, image, expected=expected, nearest=close)])
     checks = checks_of(root, overlay, overlay_path) if overlay else _checks_of_all(root, known, overlay_path)
-    reports = Paths.of(root).build / "reports"
+    results = results or begin(Paths.of(root).build / "reports")
     arguments = [*([] if overlay or breaks else ["tests"]), *checks]
     arguments += ["-p", "tests.breaks.plugin", f"--breaks={breaks}"] if breaks else []
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
-    arguments += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
+    arguments += [f"--reports={results}", f"--junitxml={results / 'junit.xml'}"]
     return _pytest(root, arguments, keyword)
 
 

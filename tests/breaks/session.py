@@ -6,6 +6,7 @@ from pathlib import Path
 from image.findings import Finding, FindingsError
 from image.paths import Paths
 from qemu import run
+from qemu.results import begin
 from tests.breaks import mutants
 
 #: pytest's exit status when no check was selected: an overlay may have no break of one kind.
@@ -30,11 +31,12 @@ def breaks(root: Path, image: Path, build: Callable[[Sequence[str], str], Path],
     :param image: the image as it is released.
     :param build: builds an image with overlays from these folders into a folder, and returns its path.
     """
-    statuses = [run.everything(root, image, overlay, keyword, [], breaks="guest")]
+    results = begin(Paths.of(root).build / "reports")
+    statuses = [run.everything(root, image, overlay, keyword, [], breaks="guest", results=results / "guest")]
     folder = Paths.of(root).build / "breaks"
     if mutants.write(root / "overlays", folder / "overlays", mutants.edits([overlay] if overlay else None)):
         broken = build([str(folder / "overlays")], str(folder / "dist"))
-        statuses.append(run.everything(root, broken, overlay, keyword, [], breaks="image"))
+        statuses.append(run.everything(root, broken, overlay, keyword, [], breaks="image", results=results / "image"))
     if all(status == _NOTHING for status in statuses):
         raise FindingsError([Finding(f"no break is selected by {keyword!r}")])
     return max(0 if status == _NOTHING else status for status in statuses)

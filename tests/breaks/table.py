@@ -1,7 +1,7 @@
 """The table of breaks: one module for each overlay below of/, and docs/breaks.md made from them.
 
 ``python -m tests.breaks.table [REPORT...]`` notes in seen.txt what the reports of a run say was seen to fail
-(build/reports/breaks-*.json), and writes docs/breaks.md.
+(build/reports/last/*/breaks-*.json), and writes docs/breaks.md.
 """
 
 import importlib
