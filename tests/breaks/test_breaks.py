@@ -1,5 +1,6 @@
 """The table of breaks is whole: every check of every overlay has one, or a reason why not."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,13 +14,17 @@ from tests.breaks import mutants
 from tests.breaks.model import Boot, Edit
 from tests.breaks.table import DOCUMENT, ROOT, document, is_of, overlays, seen, table
 
+#: In one process: collecting the checks takes longer than all tests here.
+pytestmark = pytest.mark.xdist_group("breaks")
+
 
 @pytest.fixture(scope="module")
 def checks() -> list[tuple[str, str, str]]:
     """Overlay, function and parameters of every check that pytest collects."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--import-mode=importlib"]
-    command += ["-p", "no:pytest11.testinfra", "-p", "qemu.plugin", "-p", "no:cacheprovider", "overlays"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command += ["-p", "qemu.plugin", "-p", "no:cacheprovider", "overlays"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^overlays/([^/]+)/test_\w+\.py::(\w+)(?:\[(.*)\])?$", done.stdout, re.MULTILINE)
     assert len(found) > 100

@@ -65,6 +65,10 @@ CASES = {
 }
 
 
+#: In one process: all tests here look at one run.
+pytestmark = pytest.mark.xdist_group("runner")
+
+
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a run of all cases, and what pytest printed."""
@@ -78,9 +82,9 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
     command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-p", "no:cacheprovider", "--reports=r"]
-    command += ["-p", "no:pytest11.testinfra", "-p", "qemu.plugin", "-p", "tests.breaks.plugin", "--breaks=guest"]
+    command += ["-p", "qemu.plugin", "-p", "tests.breaks.plugin", "--breaks=guest"]
     command += ["-k", f"{WHAT.replace(' ', ' and ')}", "-v", "--tb=long"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return folder, done.stdout + done.stderr
 

@@ -28,8 +28,12 @@ class FakeTools:
 @pytest.fixture(autouse=True)
 def _kvm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: True)
-    monkeypatch.setattr(accel, "SILENCE", 4)  # machines boot beside these tests
-    monkeypatch.setattr(accel, "PATIENCE", 8)
+    patience(monkeypatch, silence=4, patience=8)  # machines boot beside these tests
+
+
+def patience(monkeypatch: pytest.MonkeyPatch, silence: float, patience: float) -> None:
+    monkeypatch.setattr(accel, "SILENCE", silence)
+    monkeypatch.setattr(accel, "PATIENCE", patience)
 
 
 def choose(script: str, cache: Path) -> accel.Acceleration:
@@ -46,14 +50,27 @@ TALKS = 'echo "BdsDxe: loading" >"$serial"; sleep 0.3; echo "[    0.000000] Linu
         (TALKS, "kvm", "a guest ran"),
         ('echo "KVM internal error. Suberror: 1" >&2; sleep 60', "tcg", "crashed"),
         ("echo 'ioctl(KVM_CREATE_VM) failed' >&2; exit 1", "tcg", r"ended: ioctl"),
-        ('echo "BdsDxe: loading" >"$serial"; sleep 60', "tcg", "silent"),
-        ('while :; do echo x >>"$serial"; sleep 0.2; done', "tcg", "did not get as far"),
     ],
 )
 def test_the_answer_is_what_a_guest_did(tmp_path: Path, script: str, name: str, reason: str) -> None:
     chosen = choose(script, tmp_path)
     assert chosen.name == name
     assert reason in chosen.reason
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "reason"),
+    [
+        ('echo "BdsDxe: loading" >"$serial"; sleep 60', (1, 60), "silent"),
+        ('while :; do echo x >>"$serial"; sleep 0.1; done', (60, 2), "did not get as far"),
+    ],
+)
+def test_a_guest_that_gets_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, limits: tuple[float, float], reason: str
+) -> None:
+    patience(monkeypatch, *limits)
+    chosen = choose(script, tmp_path)
+    assert chosen.name == "tcg" and reason in chosen.reason
 
 
 def test_a_crash_is_seen_at_once(tmp_path: Path) -> None:
