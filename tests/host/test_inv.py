@@ -105,6 +105,20 @@ def test_help_of_a_task_is_passed_on(checkout: Checkout) -> None:
     assert "'--help', 'build']" in checkout.run("--help", "build")[1]
 
 
+@pytest.mark.parametrize(
+    "words", [["build", "-r", "offline"], ["boot", "-c"], ["test", "--overlay", "sudo", "-k", "x"]]
+)
+def test_a_short_option_is_refused(checkout: Checkout, words: list[str]) -> None:
+    """invoke would take it for one of its own, wherever it stands, and the task would do something else."""
+    status, out, err = checkout.run(*words)
+    assert (status, out) == (1, "")
+    assert f": there are no short options; ./inv --help {words[0]} lists" in err
+
+
+def test_options_of_invoke_come_before_the_task(checkout: Checkout) -> None:
+    assert "'-e', 'build', '-h'" in checkout.run("-e", "build", "-h")[1]
+
+
 def test_a_package_with_another_hash(checkout: Checkout) -> None:
     checkout.lock("1")
     checkout.run()
