@@ -1,6 +1,7 @@
 """Programs of a tools tree on this host."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from image.findings import FindingsError
 from image.mkosi import PYTHON
+from image.mkosi_tree import TEMPLATES
 from image.paths import Paths
 from image.toolbox import Toolbox
+from qemu import firmware
 from tests.project import ROOT
 
 
@@ -47,6 +50,31 @@ def test_the_trees_programs_and_the_hosts_files(toolbox: Toolbox, tmp_path: Path
 def test_programs_start(toolbox: Toolbox, program: tuple[str, ...]) -> None:
     """With the tree's own libraries, whatever the host's linker cache says."""
     assert run(toolbox.command(*program))
+
+
+def test_what_is_used_is_asked_for(toolbox: Toolbox) -> None:
+    """By us or by mkosi: what only comes along with something else goes with it, without a word."""
+    used = ["qemu-system-x86_64", "qemu-system-aarch64", "qemu-img", "qemu-io", "ip", "sfdisk", "dump.erofs"]
+    used += ["mkfs.erofs", "dnsdist", "chronyd", "ssh", "gpg", "gpgconf", "shellcheck"]
+    owner = {
+        path: file.name.partition(":")[0].removesuffix(".list")
+        for file in (toolbox.tree / "var/lib/dpkg/info").glob("*.list")
+        for path in file.read_text().splitlines()
+    }
+    owners = {owner.get(f"/usr/bin/{name}") or owner[f"/usr/sbin/{name}"] for name in used}
+    states = (toolbox.tree / "var/lib/apt/extended_states").read_text()
+    came_along = set(re.findall(r"^Package: (\S+)\nArchitecture: \S+\nAuto-Installed: 1$", states, re.MULTILINE))
+    assert len(came_along) > 100
+    assert owners & came_along - asked_for() == set(), "name them in image/templates/tools.conf.j2"
+
+
+def test_firmware_is_asked_for() -> None:
+    assert {package for _, package in firmware._FILES.values()} <= asked_for()
+
+
+def asked_for() -> set[str]:
+    settings = (TEMPLATES / "tools.conf.j2").read_text()
+    return set(settings.partition("ToolsTreePackages=")[2].partition("=")[0].split())
 
 
 def test_the_trees_usr_is_read_only(toolbox: Toolbox) -> None:
