@@ -14,6 +14,7 @@ from image.mirrors import KEYRING, host_mirrors
 from image.mkosi import user_namespace
 from image.paths import Paths
 from image.progress import size
+from image.toolbox import CURRENT, is_built
 
 State = Literal["ok", "note", "missing"]
 #: Bytes that a cold build and a test run take.
@@ -124,7 +125,6 @@ def _foreign(_: Paths) -> Fact:
 
 
 def _cached(paths: Paths) -> Fact:
-    tree = paths.cache / "tools" / "mkosi.tools"
-    if tree.is_dir():
-        return Fact("tools tree", "ok", str(tree))
+    if is_built(paths.cache):
+        return Fact("tools tree", "ok", str((paths.cache / "tools" / CURRENT).resolve()))
     return Fact("tools tree", "note", "not built yet", "the first ./inv build makes it, in one to two minutes")

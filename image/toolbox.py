@@ -1,10 +1,17 @@
 """Run programs of the tools tree on this host, through mkosi's sandbox: the same versions whatever the host has."""
 
+import fcntl
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from image.findings import fail
+
+#: In the cache, below "tools": a folder for the tree of each recipe, and a link to the newest of these folders.
+TREES, CURRENT = "trees", "current"
+#: In such a folder: the tree, and a link to the folder of the mkosi that goes with it.
+TREE, PYTHON_PATH = "mkosi.tools", "python"
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,41 @@ class Toolbox:
         """
         from image.mkosi import PYTHON, user_namespace
 
-        tree = cache / "tools" / "mkosi.tools"
-        packages = cache / "tools" / "python"
+        folder = (cache / "tools" / CURRENT).resolve()
+        tree, packages = folder / TREE, folder / PYTHON_PATH
         if not tree.is_dir() or not packages.exists():
             raise fail("the tools tree is not built yet", hint="./inv build makes it")
+        hold(folder)
         return cls(PYTHON, packages.resolve(), tree, tuple(user_namespace()))
+
+
+def is_built(cache: Path) -> bool:
+    """Whether there is a tools tree in the cache."""
+    return (cache / "tools" / CURRENT / TREE).is_dir()
+
+
+#: Open as long as this process runs, each with a shared flock(2).
+_held: list[int] = []
+
+
+def hold(folder: Path) -> None:
+    """Keep a tree's folder from being removed until this process ends, with what it has started."""
+    descriptor = _open(folder)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    _held.append(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a running process holds a tree's folder."""
+    descriptor = _open(folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _open(folder: Path) -> int:
+    return os.open(folder / "used", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

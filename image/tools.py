@@ -18,7 +18,7 @@ from image.mkosi_tree import TEMPLATES, add_sources
 from image.paths import Paths
 from image.progress import Progress
 from image.render import render_text
-from image.toolbox import Toolbox
+from image.toolbox import CURRENT, PYTHON_PATH, TREE, TREES, Toolbox, hold, is_held
 from image.tree import Tree, make_folder
 
 #: Beside the tree: the dates of the indexes from which it was installed. mkosi keeps no lists of a tools tree.
@@ -43,25 +43,23 @@ class Tools:
         return found
 
 
-def tools_tree_path(paths: Paths) -> Path:
-    """Where the tools tree is, or will be."""
-    return paths.cache / "tools" / "mkosi.tools"
-
-
 def ensure_tools(mkosi: Mkosi, mirrors: Mirrors, paths: Paths, progress: Progress) -> Tools:
-    """Return the tools tree; build it first when it is not there or its recipe has changed.
+    """Return the tools tree; build it first when there is none of its recipe.
+
+    Each recipe's tree has a folder of its own and ``current`` points to the newest: machines go on running from the
+    one that they were started from. An older one is removed once nobody holds it.
 
     :raises FindingsError: when it can't be built.
     """
     folder = paths.cache / "tools"
-    make_folder(folder)
+    make_folder(folder / TREES)
     tree = Tree()
     tree.add_text("mkosi.conf", render_text(TEMPLATES / "tools.conf.j2", {}))
     add_sources(tree, "mkosi.tools.sandbox", mirrors, "forky")
-    wanted = hashlib.sha256(tree.files["mkosi.conf"].content + mkosi.version.encode()).hexdigest()
-    stamp, built, dates = folder / "stamp", tools_tree_path(paths), folder / _INDEXES
+    recipe = hashlib.sha256(tree.files["mkosi.conf"].content + mkosi.version.encode()).hexdigest()
+    place = folder / TREES / recipe[:16]
     with FileLock(folder / "lock"):
-        if not (stamp.is_file() and stamp.read_text() == wanted and built.is_dir() and dates.is_file()):
+        if not (place / _INDEXES).is_file():
             with progress.step("Building the tools tree (once)") as step:
                 tree.write(folder / "mkosi")
                 indexes: list[Index] = []
@@ -83,18 +81,22 @@ def ensure_tools(mkosi: Mkosi, mirrors: Mirrors, paths: Paths, progress: Progres
                     step=step,
                     fetched=fetched,
                 )
-                # The old tree serves until the new one is there: machines may run from it.
-                stamp.unlink(missing_ok=True)
-                mkosi.remove_tree(built)
-                (folder / "mkosi" / "mkosi.tools").rename(built)
-                dates.write_text(json.dumps([index.record() for index in indexes], indent=1) + "\n")
-            stamp.write_text(wanted)
-    _link(folder / "python", mkosi.path.resolve())
-    return Tools(built, mkosi.toolbox(built))
+                mkosi.remove_tree(place)  # what an interrupted build left
+                make_folder(place)
+                (folder / "mkosi" / "mkosi.tools").rename(place / TREE)
+                # Last: with it the folder is whole.
+                (place / _INDEXES).write_text(json.dumps([index.record() for index in indexes], indent=1) + "\n")
+        _link(place / PYTHON_PATH, mkosi.path.resolve())
+        _link(folder / CURRENT, place.relative_to(folder))
+        hold(place)
+        for other in (folder / TREES).iterdir():
+            if other != place and not is_held(other):
+                mkosi.remove_tree(other)
+    return Tools(place / TREE, mkosi.toolbox(place / TREE))
 
 
 def _link(link: Path, target: Path) -> None:
-    """Point to the mkosi that goes with the tree. Machines look it up (Toolbox.load) while it is changed."""
+    """Point to `target` at once. Machines look the links up (Toolbox.load) while they are changed."""
     if not link.is_symlink() or link.readlink() != target:
         beside = link.with_name(f".{link.name}.{os.getpid()}.new")
         beside.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import pytest
 
 from image.paths import Paths
 from image.schemas import write
-from image.toolbox import Toolbox
+from image.toolbox import Toolbox, is_built
 from tests.project import ROOT
 
 
@@ -42,7 +42,7 @@ def test_mypy() -> None:
 
 def test_shellcheck() -> None:
     paths = Paths.of(ROOT)
-    if not (paths.cache / "tools" / "mkosi.tools").is_dir():
+    if not is_built(paths.cache):
         pytest.skip("shellcheck is in the tools tree, which is not built yet")
     scripts = [ROOT / "inv", ROOT / ".ci" / "run"]
     run(*Toolbox.load(paths.cache).command("shellcheck", *(str(script) for script in scripts)))

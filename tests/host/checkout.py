@@ -16,6 +16,7 @@ import pytest
 
 from image.mkosi import remove_mapped
 from image.paths import Paths
+from image.toolbox import is_built
 from tests.project import ROOT
 
 #: Seconds that anything may take to end once it was told to, and that a phase may take to come, on a busy machine.
@@ -141,7 +142,7 @@ def share(checkout: Checkout, *names: str) -> None:
 
 def share_tools(checkout: Checkout) -> None:
     """Put mkosi and the tools tree of this user's own cache into the checkout's, or skip the test."""
-    if not (Paths.of(ROOT).cache / "tools" / "mkosi.tools").is_dir():
+    if not is_built(Paths.of(ROOT).cache):
         pytest.skip("the tools tree is not built yet")
     share(checkout, "mkosi-package", "tools")
 

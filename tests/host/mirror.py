@@ -19,7 +19,7 @@ from typing import Literal
 import pytest
 
 from image.paths import Paths
-from image.toolbox import Toolbox
+from image.toolbox import Toolbox, is_built
 from tests.project import ROOT
 
 #: What becomes of a file: not there; its first half, as if it were all; cut off in the middle; a page of a captive
@@ -165,7 +165,7 @@ def _gpg() -> tuple[list[str], list[str]]:
     """gpg and gpgconf of this host, else of the tools tree."""
     if shutil.which("gpg") and shutil.which("gpgconf"):
         return ["gpg"], ["gpgconf"]
-    toolbox = Toolbox.load(Paths.of(ROOT).cache) if (Paths.of(ROOT).cache / "tools" / "mkosi.tools").is_dir() else None
+    toolbox = Toolbox.load(Paths.of(ROOT).cache) if is_built(Paths.of(ROOT).cache) else None
     if toolbox is None or not (toolbox.tree / "usr/bin/gpg").exists() or os.environ.get("TAU_NO_GPG"):
         pytest.skip("no gpg to sign an archive with, neither on this host nor in the tools tree")
     return toolbox.command("gpg"), toolbox.command("gpgconf")

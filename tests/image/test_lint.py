@@ -18,7 +18,7 @@ from image.mkosi_tree import mkosi_tree
 from image.overlay import Validator
 from image.paths import Paths
 from image.progress import Progress
-from image.toolbox import Toolbox
+from image.toolbox import Toolbox, is_built
 from tests.project import ROOT, Project
 
 #: A path, a whole file of the kind, and the line that breaks it: `{}` in the file.
@@ -69,7 +69,7 @@ def layers() -> tuple[Path, Path, Toolbox]:
     cache = Paths.of(ROOT).cache
     found = [next(cache.glob(f"incremental/tau_*_x86_64/*~{part}.cache"), None) for part in ("main", "default-initrd")]
     root, initrd = found
-    if root is None or initrd is None or not (cache / "tools/mkosi.tools").is_dir():
+    if root is None or initrd is None or not is_built(cache):
         pytest.skip("no base layer in the cache yet: ./inv lint makes it")
     return root, initrd, Toolbox.load(cache)
 
