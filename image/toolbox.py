@@ -82,11 +82,11 @@ class Toolbox:
         """
         from image.mkosi import PYTHON, user_namespace
 
-        folder = (cache / "tools" / CURRENT).resolve()
-        tree, packages = folder / TREE, folder / PYTHON_PATH
-        if not tree.is_dir() or not packages.exists():
+        if not is_built(cache):
             raise fail("the tools tree is not built yet", hint="./inv build makes it")
+        folder = (cache / "tools" / CURRENT).resolve()
         hold(folder)
+        tree, packages = folder / TREE, folder / PYTHON_PATH
         return cls(PYTHON, packages.resolve(), tree, tuple(user_namespace()))
 
 
