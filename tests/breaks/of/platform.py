@@ -2,7 +2,13 @@
 
 from tests.breaks.model import Boot, Break, Edit, sed
 
-_LIVE = "sed -i '3i mkdir -p /run/tau; echo broken >/run/tau/live; exit 0' /usr/lib/tau/medium"
+#: In the initrd /usr is read only (ProtectSystem=auto, systemd-system.conf(5)), and there is little but bash.
+_MEDIUM = "chmod 0755 /run/medium; mount --bind /run/medium /usr/lib/tau/medium"
+_LIVE = f"printf '#!/bin/bash\\nmkdir -p /run/tau\\necho broken >/run/tau/live\\n' >/run/medium; {_MEDIUM}"
+_FIRST = (
+    "old='*) live' new='*) disk=${disks[0]} ;; no) live' text=$(</usr/lib/tau/medium);"
+    f' printf \'%s\\n\' "${{text/"$old"/"$new"}}" >/run/medium; {_MEDIUM}'
+)
 
 BREAKS = [
     Break(
@@ -158,7 +164,7 @@ BREAKS = [
         "test_a_stick_beside_its_twin_is_live",
         "the first of two equal disks is taken",
         "tmpfs",
-        boot=Boot(initrd="sed -i 's/^\\*) live .*/*) disk=${disks[0]} ;;/' /usr/lib/tau/medium"),
+        boot=Boot(initrd=_FIRST),
     ),
     Break(
         "test_a_flipped_byte_is_noticed_and_never_used",
