@@ -2,7 +2,7 @@
 
 from tests.breaks.model import Boot, Break, Edit, sed
 
-#: In the initrd /usr is read only (ProtectSystem=auto, systemd-system.conf(5)), and there is little but bash.
+#: In the initrd /usr is read only (ProtectSystem=auto, systemd-system.conf(5)): a changed copy is laid over the file.
 _MEDIUM = "chmod 0755 /run/medium; mount --bind /run/medium /usr/lib/tau/medium"
 _LIVE = f"printf '#!/bin/bash\\nmkdir -p /run/tau\\necho broken >/run/tau/live\\n' >/run/medium; {_MEDIUM}"
 _FIRST = (
