@@ -142,8 +142,8 @@ def plain_tree(plan: Plan, mirrors: Mirrors) -> Tree:
     tree.add_text("mkosi.conf", render_text(base / "mkosi.conf.j2", context))
     for template in sorted((base / "repart").glob("*.j2")):
         tree.add_text(f"mkosi.repart/{template.stem}", render_text(template, context))
-    for path in sorted((base / "extra").rglob("*.*")):
-        tree.add_text(f"mkosi.extra/{path.relative_to(base / 'extra')}", path.read_text())
+    network = "80-dhcp.network"
+    tree.add_text(f"mkosi.extra/etc/systemd/network/{network}", (base / network).read_text())
     add_sources(tree, "mkosi.sandbox", mirrors, "trixie")
     add_sources(tree, "mkosi.tools.sandbox", mirrors, "forky")
     return tree

@@ -14,7 +14,7 @@ from image.mirrors import KEYRING, host_mirrors
 from image.mkosi import user_namespace
 from image.paths import Paths
 from image.progress import size
-from image.toolbox import CURRENT, is_built
+from image.toolbox import is_built, newest
 
 State = Literal["ok", "note", "missing"]
 #: Bytes that a cold build and a test run take.
@@ -126,5 +126,5 @@ def _foreign(_: Paths) -> Fact:
 
 def _cached(paths: Paths) -> Fact:
     if is_built(paths.cache):
-        return Fact("tools tree", "ok", str((paths.cache / "tools" / CURRENT).resolve()))
+        return Fact("tools tree", "ok", str(newest(paths.cache)))
     return Fact("tools tree", "note", "not built yet", "the first ./inv build makes it, in one to two minutes")

@@ -84,7 +84,7 @@ class Toolbox:
 
         if not is_built(cache):
             raise fail("the tools tree is not built yet", hint="./inv build makes it")
-        folder = (cache / "tools" / CURRENT).resolve()
+        folder = newest(cache)
         hold(folder)
         tree, packages = folder / TREE, folder / PYTHON_PATH
         return cls(PYTHON, packages.resolve(), tree, tuple(user_namespace()))
@@ -92,7 +92,12 @@ class Toolbox:
 
 def is_built(cache: Path) -> bool:
     """Whether there is a tools tree in the cache."""
-    return (cache / "tools" / CURRENT / TREE).is_dir()
+    return (newest(cache) / TREE).is_dir()
+
+
+def newest(cache: Path) -> Path:
+    """Return the folder of the newest tools tree in the cache, which need not be there yet."""
+    return (cache / "tools" / CURRENT).resolve()
 
 
 #: Open as long as this process runs, each with a shared flock(2).

@@ -1,12 +1,12 @@
 """The platform on machines of its own: first boots, power cuts, optical discs, sticks, two disks, a flipped byte."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from image.artefact import sha256_file
 from image.plan import Plan
 from image.toolbox import Toolbox
 from qemu import artefact
@@ -82,7 +82,7 @@ def test_a_stick_beside_an_installed_disk_of_its_version(installed: Machine, fre
     """It keeps a state of its own, has nothing in common with the other machine, and leaves its disk alone."""
     disk = installed.files.disk
     with fresh_machine(medium="usb", extra_disk=disk) as machine:
-        before = hashlib.file_digest(disk.open("rb"), "sha256").hexdigest()
+        before = sha256_file(disk)
         clean_boot(machine)
         assert machine.succeed("lsblk -no TRAN /dev/sda | head -n 1") == "usb"
         assert machine.succeed("findmnt -no SOURCE /var; findmnt -no SOURCE /home").count("/dev/sda") == 2
@@ -92,7 +92,7 @@ def test_a_stick_beside_an_installed_disk_of_its_version(installed: Machine, fre
         assert {name for name in stick if stick[name] == other[name]} == set()
         somebody_logs_in(machine, plan)
         machine.shut_down()
-    assert hashlib.file_digest(disk.open("rb"), "sha256").hexdigest() == before
+    assert sha256_file(disk) == before
 
 
 @together
@@ -102,14 +102,14 @@ def test_an_optical_disc_beside_an_installed_disk_is_live(
     """It writes to neither."""
     disk = installed.files.disk
     with fresh_machine(medium="cdrom", extra_disk=disk) as machine:
-        before = [hashlib.file_digest(path.open("rb"), "sha256").hexdigest() for path in (disk, image)]
+        before = [sha256_file(path) for path in (disk, image)]
         clean_boot(machine)
         assert machine.succeed("findmnt -no FSTYPE /var; findmnt -no FSTYPE /home") == "tmpfs\ntmpfs"
         machine.console.expect("Live system: nothing is kept .*\n(.*\n)*.* login: ", timeout=60)
         somebody_logs_in(machine, plan)
         machine.succeed("touch /var/x /home/x /etc/x")
         machine.shut_down()
-    assert [hashlib.file_digest(path.open("rb"), "sha256").hexdigest() for path in (disk, image)] == before
+    assert [sha256_file(path) for path in (disk, image)] == before
 
 
 @together
