@@ -142,8 +142,8 @@ def plain_tree(plan: Plan, mirrors: Mirrors) -> Tree:
     tree.add_text("mkosi.conf", render_text(base / "mkosi.conf.j2", context))
     for template in sorted((base / "repart").glob("*.j2")):
         tree.add_text(f"mkosi.repart/{template.stem}", render_text(template, context))
-    network = "80-dhcp.network"
-    tree.add_text(f"mkosi.extra/etc/systemd/network/{network}", (base / network).read_text())
+    for name, folder in (("80-dhcp.network", "network"), ("10-bench.preset", "system-preset")):
+        tree.add_text(f"mkosi.extra/etc/systemd/{folder}/{name}", (base / name).read_text())
     add_sources(tree, "mkosi.sandbox", mirrors, "trixie")
     add_sources(tree, "mkosi.tools.sandbox", mirrors, "forky")
     return tree

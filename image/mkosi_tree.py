@@ -24,6 +24,7 @@ def mkosi_tree(rendered: Rendered, mirrors: Mirrors) -> Tree:
         "epoch": int(datetime.datetime.fromisoformat(f"{plan.date}T00:00:00+00:00").timestamp()),
         "finalize": [_script_name(i, overlay) for i, (overlay, _) in enumerate(rendered.finalize)],
         "initrd_packages": rendered.initrd_packages,
+        "initrd_remove": rendered.initrd_remove,
         "owned": [file for file in plan.files if (file.owner, file.group) != ("root", "root")],
     }
     for template in sorted(TEMPLATES.glob("mkosi.*.j2")):

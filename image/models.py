@@ -34,6 +34,14 @@ def _absolute_path(text: str) -> str:
     return text
 
 
+def _absolute_pattern(text: str) -> str:
+    if not is_image_path(text.replace("*", "-")):
+        raise ValueError(
+            "is not a pattern of paths inside the image (absolute, without .., of letters, digits and @._+:\\-*)"
+        )
+    return text
+
+
 #: The name of an overlay, a recipe or an option: it becomes a folder, a file name and an identifier in a template.
 NAME = r"^[a-z][a-z0-9-]{0,39}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -50,6 +58,8 @@ UnitName = Annotated[
 ]
 #: A path inside the image.
 ImagePath = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_absolute_path)]
+#: One or more paths inside the image: a * stands for any characters of a name, as in glob(7).
+ImagePattern = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_absolute_pattern)]
 #: A user or group of the image, as systemd's "strict mode" for user names allows (systemd.io/USER_NAMES).
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
 #: One word of the kernel command line.

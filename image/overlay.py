@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from image.findings import Finding, right_name
 from image.models import (
     ImagePath,
+    ImagePattern,
     KernelArgument,
     Line,
     Name,
@@ -127,6 +128,8 @@ class Definition(Strict):
     """Symbolic links: the path in the image, and what it points to."""
     remove: list[ImagePath] = []
     """Paths that packages bring and that are removed from the finished image."""
+    initrd_remove: list[ImagePattern] = []
+    """Paths that packages bring to the initrd and that it does without; a * stands for any characters of a name."""
     state: list[State] = []
     """Paths below /etc that the running system writes; a check fails on any other."""
     validators: dict[Validator, list[Line]] = {}

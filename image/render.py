@@ -134,6 +134,9 @@ class Rendered:
         self.initrd_packages = sorted(
             {name for overlay in resolved.overlays for name in overlay.definition.initrd_packages}
         )
+        self.initrd_remove = sorted(
+            {pattern for overlay in resolved.overlays for pattern in overlay.definition.initrd_remove}
+        )
         self._findings: list[Finding] = list(resolved.findings)
         self._options = _known_options(resolved)
         for overlay in resolved.overlays:

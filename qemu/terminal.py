@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Iterable
 
 import pyte
 
@@ -63,6 +64,18 @@ class Terminal:
     def expect(self, pattern: str, timeout: float = 60, since: int = 0) -> re.Match[str]:
         """Wait until the line shows a regular expression after a mark of the console."""
         return self.console.expect(pattern, timeout, since)
+
+    def answer(self, dialogue: Iterable[tuple[str, str]], since: int = 0, timeout: float = 60) -> int:
+        """Answer questions in their order, from a mark of the console on; returns the mark behind the last answer.
+
+        :param dialogue: a regular expression for each question, and the line to type when it is asked.
+        :param timeout: seconds for each question.
+        """
+        for question, line in dialogue:
+            self.console.expect(question, timeout, since)
+            since = self.console.mark()
+            self.console.send(f"{line}\n")
+        return since
 
     def screen(self, since: int = 0, columns: int = 80, rows: int = 24) -> list[str]:
         """Return what a terminal that was connected since a mark shows now, line by line: for full-screen programs."""

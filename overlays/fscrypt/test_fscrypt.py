@@ -169,22 +169,22 @@ def test_the_recovery_key_is_shown_at_the_console_alone(machine: Machine) -> Non
     machine.succeed("mv /var/lib/tau/users/done /var/lib/tau/users/pending")
     mark = machine.console.mark()
     machine.succeed(f"systemctl restart serial-getty@{machine.settings.serial}")
-    console = machine.console
-    for question, text in (
-        ("Press Enter to make the first one here", "\n"),
-        ("Name of the first user: ", "anna\n"),
-        ("Password: ", "long enough\n"),
-        ("again: ", "long enough\n"),
-    ):
-        console.expect(question, timeout=60, since=mark)
-        mark = console.mark()
-        console.send(text)
-    key = console.expect(r"write it down:\s+([a-z]{20})\n", timeout=180, since=mark)[1]
-    console.expect("login: $", timeout=180, since=mark)
+    terminal = Terminal(machine.console)
+    mark = terminal.answer(
+        [
+            ("Press Enter to make the first one here", ""),
+            ("Name of the first user: ", "anna"),
+            ("Password: ", "long enough"),
+            ("again: ", "long enough"),
+        ],
+        since=mark,
+    )
+    key = terminal.expect(r"write it down:\s+([a-z]{20})\n", timeout=180, since=mark)[1]
+    terminal.expect("login: $", timeout=180, since=mark)
     machine.succeed("fscrypt status /home/anna | grep -q '^Unlocked: *No'")
     assert machine.run(f"journalctl -b --no-pager | grep -F '{key}'").status == 1
     protector = machine.succeed("fscrypt status /home/anna | awk '/custom/ {print $1}'")
     machine.succeed(f"echo '{key}' | fscrypt unlock --quiet --unlock-with=/home:{protector} /home/anna")
     machine.succeed("test -s /home/anna/.bashrc && fscrypt lock --all-users /home/anna")
-    Terminal(console).log_in("anna", "long enough")
+    terminal.log_in("anna", "long enough")
     machine.succeed("test -s /home/anna/.bashrc")

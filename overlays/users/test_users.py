@@ -104,22 +104,17 @@ def test_a_system_user_that_a_newer_image_has_comes_back_with_its_number(machine
 def test_somebody_at_the_console_is_asked(fresh_machine: Callable[..., Machine]) -> None:
     with fresh_machine(credentials={}) as machine:
         assert machine.boot() == "running"
-        console, mark = machine.console, 0
-
-        def answer(question: str, text: str) -> None:
-            nonlocal mark
-            console.expect(question, timeout=60, since=mark)
-            mark = console.mark()
-            console.send(text)
-
-        answer("Press Enter to make the first one here", "\n")
-        answer("Name of the first user: ", "Röot\n")
-        for _ in range(2):
-            answer("(Password|again): ", "long enough\n")
-        answer("a user name has(.*\n)*Name of the first user: ", "anna\n")
-        for _ in range(2):
-            answer("(Password|again): ", "long enough\n")
-        console.expect("login: $", timeout=180, since=mark)  # a home is encrypted, where that overlay is in
-        terminal = Terminal(console)
+        terminal = Terminal(machine.console)
+        passwords = [("(Password|again): ", "long enough")] * 2
+        mark = terminal.answer(
+            [
+                ("Press Enter to make the first one here", ""),
+                ("Name of the first user: ", "Röot"),
+                *passwords,
+                ("a user name has(.*\n)*Name of the first user: ", "anna"),
+                *passwords,
+            ]
+        )
+        terminal.expect("login: $", timeout=180, since=mark)  # a home is encrypted, where that overlay is in
         terminal.log_in("anna", "long enough")
         assert "(sudo)" in terminal.succeed("id")

@@ -8,7 +8,7 @@ import pytest
 from qemu.errors import MachineError, UncleanBootError
 
 #: What a check calls to wait for something that should happen. Its time being over says that it did not.
-_WAITS = {"wait_until", "expect", "wait_for"}
+_WAITS = {"wait_until", "expect", "wait_for", "answer"}
 #: What a check calls to boot; a boot that is not clean is its finding, one that hangs is not.
 _BOOTS = {"boot", "reboot"}
 

@@ -134,3 +134,15 @@ def test_the_log_keeps_every_byte(console: Console, line: Line) -> None:
 )
 def test_plain(text: str, expected: str) -> None:
     assert plain(text) == expected
+
+
+def test_a_dialogue_is_answered_question_by_question(terminal: Terminal) -> None:
+    terminal.prompt()
+    mark = terminal.console.mark()
+    terminal.console.send("tester\n")
+    mark = terminal.answer(
+        [("Password: $", "wrong"), ("incorrect\n(.*\n)*.*login: $", "tester"), ("Password: $", "correct horse")], mark
+    )
+    terminal.expect(r"[$#] $", since=mark)
+    with pytest.raises(GuestSilentError):
+        terminal.answer([("Password: $", "x")], since=terminal.console.mark(), timeout=0.5)

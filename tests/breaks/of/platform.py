@@ -85,6 +85,26 @@ BREAKS = [
         guest="echo ', -1G' | sfdisk --quiet --no-reread --no-tell-kernel -N 10 /dev/vda",
     ),
     Break(
+        "test_the_kernel_is_in_the_image_once",
+        "it lies on the ESP, too",
+        "EFI/Linux",
+        guest="mkdir /run/esp; mount /dev/vda1 /run/esp; truncate --size=2M /run/esp/vmlinuz; umount /run/esp",
+    ),
+    Break(
+        "test_the_kernel_is_in_the_image_once",
+        "it lies in the root, too",
+        "EFI/Linux",
+        image=(
+            Edit("platform/finalize.chroot", r'^    ln -s "../../(.*)" "\$kernel"$', r'    cp "/usr/lib/\1" "$kernel"'),
+        ),
+    ),
+    Break(
+        "test_the_kernel_looks_for_a_changed_disc",
+        "it looks for none",
+        "2000",
+        guest="echo 0 >/sys/module/block/parameters/events_dfl_poll_msecs",
+    ),
+    Break(
         "test_it_says_who_it_is",
         "another name",
         "Tau OS",
