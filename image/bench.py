@@ -17,7 +17,8 @@ from image.mkosi_tree import MKOSI_ARCHITECTURES, TEMPLATES, add_sources, mkosi_
 from image.paths import Paths
 from image.plan import Plan
 from image.progress import Progress
-from image.render import Rendered, render_text
+from image.render import Rendered
+from image.templating import render_text
 from image.tree import Tree, make_folder
 from image.workplace import workplace
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image.mkosi_tree import TEMPLATES
-from image.render import render_text
+from image.templating import render_text
 
 
 @dataclass(frozen=True)

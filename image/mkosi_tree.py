@@ -4,7 +4,8 @@ import datetime
 from pathlib import Path
 
 from image.mirrors import Mirrors
-from image.render import Rendered, render_text
+from image.render import Rendered
+from image.templating import render_text
 from image.tree import File, Tree
 
 TEMPLATES = Path(__file__).parent / "templates"

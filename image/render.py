@@ -1,7 +1,6 @@
 """From a resolved recipe to a plan and files, in memory: deterministic, with nothing of this host in the plan."""
 
 import contextlib
-import functools
 import hashlib
 import os
 import uuid
@@ -9,112 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import jinja2.nodes
-from jinja2.utils import missing
-
-from image.findings import Finding, FindingsError, right_name
+from image.findings import Finding, FindingsError
 from image.overlay import Architecture, FileAttributes, Overlay
 from image.plan import PLAN_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
 from image.resolve import Resolved
-from image.source import read_text
+from image.templating import render_text, unknown
 from image.tree import File, Tree
 
 #: Namespace of the seeds, from which systemd-repart derives the partitions' UUIDs (RFC 9562, version 5).
 _SEEDS = uuid.UUID("b5f6a5b0-9f0a-4d0c-8a52-6a4b1c0b7a11")
-
-
-class _MissingError(jinja2.UndefinedError):
-    """A template uses a `name` that is not there. `owner` is what it was looked for in, None for no mapping at all."""
-
-    def __init__(self, owner: object, name: str | None, message: str | None = None) -> None:
-        super().__init__(message)
-        self.owner = owner
-        self.name = name
-
-
-class _Missing(jinja2.StrictUndefined):
-    """What a template gets for a name that is not there. Any use of it raises :class:`_MissingError`."""
-
-    def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = None) -> None:
-        error: Any = functools.partial(_MissingError, None if obj is missing else obj, name)
-        super().__init__(hint, obj, name, exc or error)
-
-
-class _UnknownError(jinja2.UndefinedError):
-    """A template needs what is not known because of something else that is wrong, of which is told already."""
-
-
-def _unknown() -> Any:
-    """Return a value that is not known: a template that uses it raises :class:`_UnknownError`."""
-    return jinja2.StrictUndefined(exc=_UnknownError)
-
-
-def environment() -> jinja2.Environment:
-    """Return the Jinja2 environment of every template: a name that is not defined is an error, never empty text."""
-    return jinja2.Environment(  # noqa: S701 - configuration files, not HTML
-        undefined=_Missing,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # "{#" is the length of a variable in shell scripts: ${#name}.
-        comment_start_string="{#=",
-        comment_end_string="=#}",
-    )
-
-
-def render_text(path: Path, context: Mapping[str, Any]) -> str:
-    """Render the template in `path`.
-
-    :raises FindingsError: naming template, line and the missing name or the syntax error; with no finding at all for a
-        template that needs a value which is not known (:func:`_unknown`).
-    """
-    try:
-        template = environment().from_string(read_text(path))
-        template.filename = str(path)
-        return template.render(context)
-    except jinja2.TemplateSyntaxError as error:
-        raise FindingsError([Finding(f"template error: {error.message}", path, error.lineno)]) from None
-    except _UnknownError:
-        raise FindingsError([]) from None
-    except _MissingError as error:
-        raise FindingsError([_missing_name(error, path, context)]) from None
-    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
-        raise FindingsError([Finding(f"template error: {error}", path, _template_line(error, path))]) from None
-
-
-def _missing_name(error: _MissingError, path: Path, context: Mapping[str, Any]) -> Finding:
-    line, name, owner = _template_line(error, path), error.name or "", error.owner
-    if name and owner is None:
-        # The template's own variables as well; one that has this very name is out of reach here.
-        stored = environment().parse(path.read_text()).find_all(jinja2.nodes.Name)
-        known = {*context, *(node.name for node in stored if node.ctx == "store")} - {name}
-        message = f"{name!r} is not defined"
-    elif name and isinstance(owner, Mapping):
-        known = {str(key) for key in owner}
-        where = next((words for words, value in _places(context) if value is owner), "the mapping")
-        message = f"{where} has no {name!r}" if owner else f"{where} is empty, it has no {name!r}"
-    else:
-        return Finding(f"template error: {error}", path, line)
-    expected, close = right_name(name, known)
-    return Finding(message, path, line, expected=expected, nearest=close)
-
-
-def _places(context: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """What a template may look into, and how it is written there."""
-    yield from context.items()
-    for name, options in context.get("overlays", {}).items():
-        yield f"overlays[{name!r}]", options
-
-
-def _template_line(error: Exception, path: Path) -> int | None:
-    """The line of the template in which `error` was raised: Jinja2 rewrites the traceback to template lines."""
-    line, traceback = None, error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == str(path):
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return line
 
 
 class Rendered:
@@ -151,12 +53,12 @@ class Rendered:
         recipe = self.resolved.recipe
         return {
             "options": self._options[overlay.name],
-            "overlays": self._options if self.resolved.overlays_known else _unknown(),
+            "overlays": self._options if self.resolved.overlays_known else unknown(),
             "plan": {
                 "name": "tau",
-                "version": recipe.version or _unknown(),
+                "version": recipe.version or unknown(),
                 "arch": self.arch,
-                "date": recipe.date or _unknown(),
+                "date": recipe.date or unknown(),
             },
         }
 
@@ -307,9 +209,9 @@ class Rendered:
 def _known_options(resolved: Resolved) -> dict[str, Any]:
     """The options of each overlay as a template sees them: with the values that are not known in their places."""
     return {
-        overlay.name: {key: resolved.options[overlay.name].get(key, _unknown()) for key in overlay.definition.options}
+        overlay.name: {key: resolved.options[overlay.name].get(key, unknown()) for key in overlay.definition.options}
         if overlay.options_known
-        else _unknown()
+        else unknown()
         for overlay in resolved.overlays
     }
 

@@ -17,7 +17,7 @@ from image.mkosi_run import run_mkosi
 from image.mkosi_tree import TEMPLATES, add_sources
 from image.paths import Paths
 from image.progress import Progress
-from image.render import render_text
+from image.templating import render_text
 from image.toolbox import CURRENT, PYTHON_PATH, TREE, TREES, Toolbox, hold, is_held
 from image.tree import Tree, make_folder
 

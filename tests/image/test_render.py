@@ -68,6 +68,20 @@ def test_a_template_error_names_template_line_and_name(project: Project, templat
     assert said in refused(project)
 
 
+def test_all_names_that_a_template_lacks_are_told_at_once(project: Project) -> None:
+    options = "options: {who: {type: string, default: x, description: x}}"
+    template = "{{ options.whom }}\n{% for x in options.hosts %}{% endfor %}\n{{ plan.arc }}{{ port + 1 }}\n"
+    project.overlay("a", options, {"root/etc/f.j2": template})
+    said = refused(project).splitlines()
+    assert [line.rpartition("/")[2].partition(";")[0] for line in said] == [
+        "f.j2:1: options has no 'whom'",
+        "f.j2:2: options has no 'hosts'",
+        "f.j2:3: plan has no 'arc'",
+        "f.j2:3: 'port' is not defined",
+    ]
+    assert "expected one of options, overlays, plan" in said[-1]
+
+
 def test_two_overlays_and_one_path(project: Project) -> None:
     project.recipe("r", 'title: R\nversion: "1"\ndate: "2026-01-02"\noverlays: [a, b]\n')
     project.overlay("a", "", {"root/etc/f": "1"})
