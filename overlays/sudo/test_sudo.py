@@ -58,7 +58,7 @@ def test_a_wrong_password_and_a_user_outside_the_group(machine: Machine, termina
 def test_a_full_log_stops_sudo_and_recovers(machine: Machine, terminal: Terminal) -> None:
     terminal.log_in()
     terminal.sudo("true")
-    machine.succeed("systemctl stop tau-sudo-prune.timer")
+    machine.succeed("systemctl stop tau-sudo-prune.timer tau-sudo-prune.service")
     # An old record of such a size, as a command that prints without end leaves it
     old = "/var/log/sudo-io/00/00/00"
     machine.succeed(f"mkdir -p {old} && touch -d 2020-01-01 {old}/log")
@@ -79,7 +79,7 @@ def test_many_short_records_stop_sudo_and_it_recovers(machine: Machine, terminal
     """A record is nine files: the inodes are gone long before the blocks are."""
     terminal.log_in()
     terminal.sudo("true")
-    machine.succeed("systemctl stop tau-sudo-prune.timer")
+    machine.succeed("systemctl stop tau-sudo-prune.timer tau-sudo-prune.service")
     machine.run(
         "cd /var/log/sudo-io && mkdir -p ZZ/00/{1..1900};"
         "touch -d 2020-01-01 ZZ/00/{1..1900}/{log,log.json,stderr,stdin,stdout,timing,ttyin,ttyout}"
@@ -98,7 +98,7 @@ def test_many_short_records_stop_sudo_and_it_recovers(machine: Machine, terminal
 def test_a_command_stops_when_its_record_is_full(machine: Machine, terminal: Terminal) -> None:
     terminal.log_in()
     terminal.sudo("true")
-    machine.succeed("systemctl stop tau-sudo-prune.timer")
+    machine.succeed("systemctl stop tau-sudo-prune.timer tau-sudo-prune.service")
     left = 200  # KiB; what is printed does not compress, and goes past the terminal, which it would keep busy
     free = "$(df --output=avail --block-size=1K . | tail -n 1)"
     machine.succeed(f"cd /var/log/sudo-io && fallocate -l $(({free} - {left}))K filler")
