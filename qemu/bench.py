@@ -15,15 +15,12 @@ from image.toolbox import Toolbox
 from qemu.commandline import Settings
 from qemu.errors import MachineError
 from qemu.machine import Machine
-from qemu.terminal import PASSWORD, USER
 from qemu.tools import Tools
 
 #: MiB of each machine.
 MEMORY = 2048
 #: Seconds that a system which has started is given to come to rest before its memory is looked at.
 _REST = 10
-#: What our image asks of a person on its first boot; a plain one has no use for it.
-_UNATTENDED = {"tau.user.name": USER.encode(), "tau.user.password": PASSWORD.encode()}
 #: What is told of each kind of boot: in words, the field of Boot, its unit, and the largest ratio that is aimed at.
 _TOLD = (
     ("to multi-user.target", "seconds", "s", 0.7),
@@ -78,7 +75,7 @@ def compare(
     for _ in range(boots):
         for name, image in images.items():
             with tempfile.TemporaryDirectory(prefix="tau-bench-", dir="/var/tmp") as folder:
-                settings = Settings(arch=arch, memory=MEMORY, credentials=_UNATTENDED)
+                settings = Settings(arch=arch, memory=MEMORY)
                 with Machine(image, Path(folder, "machine"), tools, cache, settings) as machine:
                     for kind, results in (("first", found[name].first), ("second", found[name].second)):
                         results.append(_boot(machine))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from qemu.errors import GuestSilentError, with_console
+from qemu.patience import patience
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;?!]*[A-Za-z@`]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|P[^\x1b]*\x1b\\|[=>78])"
@@ -89,6 +90,7 @@ class Console:
         :param timeout: seconds.
         :raises GuestSilentError: with the last lines of the console, when it does not.
         """
+        timeout = patience.of(timeout)
         deadline = time.monotonic() + timeout
         expression = re.compile(pattern, re.MULTILINE)
         with self._arrived:

@@ -3,6 +3,7 @@
 import time
 
 from qemu.errors import GuestSilentError
+from qemu.patience import patience
 from qemu.shell import Answer, Shell
 
 
@@ -35,6 +36,7 @@ class Guest:
 
         :raises GuestSilentError: when it did not within `timeout` seconds, with its last output.
         """
+        timeout = patience.of(timeout)
         deadline = time.monotonic() + timeout
         while True:
             answer = self.run(command)

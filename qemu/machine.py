@@ -16,14 +16,15 @@ from qemu.console import Console
 from qemu.errors import GuestDiedError, GuestSilentError, MachineError, UncleanBootError, with_console
 from qemu.guest import Guest
 from qemu.monitor import Monitor
+from qemu.patience import patience
 from qemu.process import Guarded
 from qemu.shell import Shell
 from qemu.terminal import Terminal
 from qemu.tools import Tools
 from qemu.vitals import Vitals
 
-#: Seconds that a boot may take under TCG on a busy host of two cores.
-BOOT_TIMEOUT = 420
+#: Seconds that a boot may take under TCG: 100 on a quiet host, and 400 were seen on a busy one.
+BOOT_TIMEOUT = 900
 
 
 class Cable(Protocol):
@@ -134,12 +135,13 @@ class Machine(Guest):
         :returns: its state by systemctl(1): ``running``, or ``degraded`` when a unit has failed.
         :raises MachineError: when it does not get there, with the last lines of the console.
         """
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         self.wait_for_shell(timeout)
         state = ""
-        while time.monotonic() < deadline:
+        while time.monotonic() < began + timeout:
             state = self.shell.run("timeout 60 systemctl is-system-running --wait", 90).text
             if state in ("running", "degraded", "maintenance"):
+                patience.learn(time.monotonic() - began)
                 return state
             time.sleep(0.5)
         message = f"the system did not start within {timeout:.0f} s; it is {state!r}"
@@ -200,7 +202,7 @@ class Machine(Guest):
         """
         assert self._process is not None
         self.shell.run("systemctl --no-block poweroff", 30)
-        if not self._process.wait(timeout):
+        if not self._process.wait(patience.of(timeout)):
             raise GuestSilentError(with_console("the machine did not power off", self.console.tail(), self.console.log))
         self.close()
 
@@ -223,7 +225,7 @@ class Machine(Guest):
         :param since: a mark of the monitor's events.
         :raises GuestSilentError: when it does not within `timeout` seconds.
         """
-        if self.monitor.wait("RESET", since=since, timeout=timeout) is None:
+        if self.monitor.wait("RESET", since=since, timeout=patience.of(timeout)) is None:
             raise GuestSilentError(with_console("the machine did not restart", self.console.tail(), self.console.log))
 
     @property

@@ -24,6 +24,7 @@ from typing import Literal
 
 from qemu import dhcp, wire
 from qemu.errors import MachineError
+from qemu.patience import patience
 from qemu.process import Guarded
 from qemu.tools import Tools
 
@@ -168,6 +169,7 @@ class Network:
 
         :raises MachineError: when none arrived within `timeout` seconds, with those that did.
         """
+        timeout = patience.of(timeout)
         deadline = time.monotonic() + timeout
         while True:
             events = self.events(*kinds, since=since)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qemu.errors import CommandTimeoutError, GuestDiedError, GuestSilentError
+from qemu.patience import patience
 
 #: Bytes that one answer may hold: a guest must not fill the harness's memory.
 MAX_OUTPUT = 256 << 20
@@ -79,6 +80,7 @@ class Shell:
         :raises CommandTimeoutError: when it took longer.
         :raises GuestSilentError: when the guest does not answer at all.
         """
+        timeout = patience.of(timeout)
         nonce = secrets.token_hex(8)
         text = command.encode()
         self._send(f"RUN {nonce} {timeout:.0f} {len(text)} {len(stdin)}\n".encode() + text + stdin)

@@ -69,6 +69,12 @@ def test_the_kernel_looks_for_a_changed_disc(host: Host) -> None:
     assert host.file("/sys/module/block/parameters/events_dfl_poll_msecs").content_string.strip() == "2000"
 
 
+def test_a_slow_machine_gets_the_login_on_its_serial_line(machine: Machine) -> None:
+    """The unit of that login waits for the device, and is not started any more when the wait is over."""
+    device = f"dev-{machine.settings.serial}.device"
+    assert machine.succeed(f"systemctl show --value --property=JobRunningTimeoutUSec {device}") == "5min"
+
+
 def test_it_says_who_it_is(host: Host, plan: Plan) -> None:
     told = host.check_output(". /etc/os-release && echo $PRETTY_NAME, $ID, like $ID_LIKE, $IMAGE_ID, $IMAGE_VERSION")
     assert told == f"Tau OS {plan.version}, tau, like debian, {plan.name}, {plan.version}"

@@ -109,7 +109,8 @@ class Breaker:
         """Collect what the checks said, whichever process of pytest-xdist's they ran in."""
         belongs = dict(report.user_properties)
         if report.when == "call" and report.passed and "said" in belongs:
-            self._said.append({"check": report.nodeid, "broken": str(belongs["broken"]), "said": str(belongs["said"])})
+            check = f"{report.nodeid.rpartition(']')[0]}]"  # pytest-xdist adds the group: "@machine"
+            self._said.append({"check": check, "broken": str(belongs["broken"]), "said": str(belongs["said"])})
 
     def _window(self, machine: Machine, network: Network) -> Window:
         if id(machine) not in self._windows:

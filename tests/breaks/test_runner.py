@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +110,20 @@ def test_what_they_said_is_kept(outcome: tuple[Path, str]) -> None:
     assert set(kept) == {"fails", "waits"}
     assert kept["fails"]["said"] == "assert not True", said  # the break was made when the check ran
     assert kept["waits"]["said"] == "hostname did not succeed" and kept["waits"]["broken"] == WHAT
+
+
+def test_a_variant_has_one_name_in_whatever_process_it_ran(tmp_path: Path) -> None:
+    options = {"--breaks": "guest", "--reports": tmp_path}
+    breaker = plugin.Breaker(SimpleNamespace(getoption=options.get))  # type: ignore[arg-type]
+    for group in ("", "@machine"):
+        name = f"overlays/users/test_users.py::test_x[a@b]{group}"
+        said = [("broken", "a@b"), ("said", "no")]
+        breaker.pytest_runtest_logreport(
+            pytest.TestReport(name, ("", 0, ""), {}, "passed", None, "call", user_properties=said)
+        )
+    breaker.pytest_sessionfinish(SimpleNamespace(config=object()))  # type: ignore[arg-type]
+    kept = json.loads((tmp_path / "breaks-guest.json").read_text())
+    assert [each["check"] for each in kept] == ["overlays/users/test_users.py::test_x[a@b]"] * 2
 
 
 def test_a_machine_that_several_checks_use_is_broken_for_one_variant_alone() -> None:

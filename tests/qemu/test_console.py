@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from qemu.console import Console
+from qemu.errors import GuestSilentError
+from qemu.patience import USUAL, Patience
 
 
 @pytest.fixture
@@ -56,3 +58,13 @@ def test_the_log_holds_what_came_byte_for_byte(guest: tuple[socket.socket, Conso
 
 def test_an_empty_console_has_no_lines(guest: tuple[socket.socket, Console]) -> None:
     assert guest[1].stamped == ""
+
+
+def test_a_wait_is_stretched_where_boots_are_slow(
+    guest: tuple[socket.socket, Console], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Patience()
+    slow.learn(USUAL * 4)
+    monkeypatch.setattr("qemu.console.patience", slow)
+    with pytest.raises(GuestSilentError, match="within 2 s"):
+        guest[1].expect("never", timeout=0.5)

@@ -105,6 +105,13 @@ BREAKS = [
         guest="echo 0 >/sys/module/block/parameters/events_dfl_poll_msecs",
     ),
     Break(
+        "test_a_slow_machine_gets_the_login_on_its_serial_line",
+        "the usual time for devices",
+        "5min",
+        guest="mkdir /run/systemd/system.conf.d; printf '[Manager]\\nDefaultDeviceTimeoutSec=90\\n' "
+        ">/run/systemd/system.conf.d/90-usual.conf; systemctl daemon-reload",
+    ),
+    Break(
         "test_it_says_who_it_is",
         "another name",
         "Tau OS",
