@@ -141,7 +141,8 @@ class Machine(Guest):
         while time.monotonic() < began + timeout:
             state = self.shell.run("timeout 60 systemctl is-system-running --wait", 90).text
             if state in ("running", "degraded", "maintenance"):
-                patience.learn(time.monotonic() - began)
+                if state == "running":  # else it may have waited for what has failed
+                    patience.learn(time.monotonic() - began)
                 return state
             time.sleep(0.5)
         message = f"the system did not start within {timeout:.0f} s; it is {state!r}"

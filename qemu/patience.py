@@ -20,7 +20,7 @@ class Patience:
         self.factor = 1.0
 
     def learn(self, boot: float) -> None:
-        """Take notice of a boot, in seconds from power-on to the started system. The slowest one counts."""
+        """Take notice of a boot, in seconds until the system had started. The slowest one counts."""
         self.factor = min(max(self.factor, boot / USUAL), MOST)
 
     def of(self, timeout: float) -> float:
