@@ -116,11 +116,17 @@ def toolbox(pytestconfig: pytest.Config) -> Toolbox:
     return Toolbox.load(pytestconfig.getoption("--tools-cache"))
 
 
+#: What an unattended installation lets the first user log in with by ssh. Nobody has its other half.
+AUTHORIZED_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q somebody@elsewhere"
+
+
 def unattended(plan: Plan, doh: DohServer) -> dict[str, bytes]:
     """Return the credentials with which a machine needs nobody at its console, as a person would hand them in."""
     credentials: dict[str, bytes] = {}
     if plan.overlay("users") is not None:
         credentials |= {"tau.user.name": USER.encode(), "tau.user.password": PASSWORD.encode()}
+    if plan.overlay("ssh") is not None:
+        credentials["tau.user.authorized_keys"] = f"{AUTHORIZED_KEY}\n".encode()
     if plan.overlay("doh") is not None:
         credentials |= {"tau.doh.stamp": doh.stamp.encode(), "tau.doh.ca": doh.ca_pem}
     return credentials

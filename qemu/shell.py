@@ -45,14 +45,14 @@ class Shell:
         :raises GuestSilentError: when it does not.
         """
         deadline = time.monotonic() + timeout
-        patience = 3.0
+        wait = 3.0
         while True:
             try:
                 self._open()
-                self._synchronize(min(patience, max(0.5, deadline - time.monotonic())))
+                self._synchronize(min(wait, max(0.5, deadline - time.monotonic())))
                 return
             except (OSError, GuestSilentError):
-                patience *= 2  # a guest on a busy host may take longer: its answer must find the line still open
+                wait *= 2  # a guest on a busy host may take longer: its answer must find the line still open
                 if time.monotonic() >= deadline:
                     raise GuestSilentError(f"the guest's shell did not answer within {timeout:.0f} s") from None
                 time.sleep(0.2)

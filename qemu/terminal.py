@@ -9,6 +9,7 @@ import pyte
 
 from qemu.console import Console
 from qemu.errors import GuestSilentError
+from qemu.patience import patience
 
 #: The first user of machines under test (the credentials that the plugin hands in).
 USER = "tester"
@@ -31,7 +32,7 @@ class Terminal:
 
         :raises GuestSilentError: when there is none within `timeout` seconds.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience.of(timeout)
         typed = "\n"
         while True:
             mark = self.console.mark()

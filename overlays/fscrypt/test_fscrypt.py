@@ -96,6 +96,21 @@ def test_who_comes_back_while_the_home_is_being_locked_finds_it_open(machine: Ma
     assert "read" in terminal.succeed("cat ~/.bashrc >/dev/null && echo read")
 
 
+def test_what_forks_amid_a_session_is_without_pam_fscrypt(machine: Machine, terminal: Terminal) -> None:
+    """Go does not survive a fork: a call in the child may never return, and the user's manager never end."""
+    terminal.log_in()
+    users = machine.succeed("for each in $(grep -ls pam_fscrypt /proc/[0-9]*/maps); do cat ${each%maps}comm; done")
+    assert users.split() == ["login"]
+    assert machine.succeed(f"pgrep -u {USER} -fx '[(]sd-pam[)]'")
+
+
+def test_a_service_that_pam_does_not_know_lets_nobody_in(machine: Machine) -> None:
+    """libpam reads "other" for it; and for every service, so that pam_fscrypt there would be in those that fork."""
+    run = f"systemd-run --wait --pipe --quiet --property=User={USER} --property=PAMName="
+    assert machine.succeed(f"{run}systemd-user id -un") == USER  # the control
+    assert machine.run(f"{run}nowhere id -un").status == 224  # EXIT_PAM of systemd.exec(5)
+
+
 def test_a_wrong_password_opens_nothing(machine: Machine, terminal: Terminal) -> None:
     assert not terminal.try_log_in(password="wrong horse")
     machine.succeed(LOCKED)

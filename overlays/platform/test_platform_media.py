@@ -16,7 +16,7 @@ Make = Callable[..., Machine]
 
 
 def state_of(machine: Machine) -> dict[str, str]:
-    """What a first boot makes and what is one machine's own: its id, its seed, and each UUID of its disk."""
+    """What a first boot makes and what is one machine's own: its id, its keys, its seed, and each UUID of its disk."""
     disk = f"/dev/{machine.succeed('cat /run/tau/disk')}"
     table = json.loads(machine.succeed(f"sfdisk --json {disk}"))["partitiontable"]
     state = {
@@ -24,6 +24,8 @@ def state_of(machine: Machine) -> dict[str, str]:
         "seed": machine.succeed("sha256sum </var/lib/systemd/random-seed"),
         "table": table["id"],
     }
+    for key in machine.run("ls /var/lib/tau/ssh/ssh_host_*_key.pub").text.split():
+        state[key] = machine.succeed(f"cat {key}")
     for partition in table["partitions"]:
         node, name = partition["node"], partition["name"]
         if not name.startswith("tau_"):  # the root and its hashes are found by these, on every machine

@@ -145,9 +145,13 @@ def parameters(item: pytest.Function, found: Break) -> str:
 
 
 def _own_machines(arguments: dict[str, Any]) -> list[Machine]:
-    """Return the machines that fixtures of a check's own module made, and keep for its other checks."""
-    shared = ("machine", "_shared")
-    return [value for name, value in arguments.items() if isinstance(value, Machine) and name not in shared]
+    """Return the machines that fixtures of a check's own module made, and keep for its other checks.
+
+    The shared one is none, by whatever name a fixture hands it on.
+    """
+    shared = [arguments.get(name) for name in ("machine", "_shared")]
+    machines = [value for value in arguments.values() if isinstance(value, Machine)]
+    return [each for each in machines if not any(each is one for one in shared)]
 
 
 def _make(found: Break, arguments: dict[str, Any], patch: pytest.MonkeyPatch) -> None:

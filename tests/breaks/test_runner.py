@@ -136,7 +136,8 @@ def test_a_machine_that_several_checks_use_is_broken_for_one_variant_alone() -> 
         made[-1].settings = usual
         return made[-1]
 
-    arguments = {"machine": shared, "_shared": shared, "installed": installed, "fresh_machine": fresh_machine}
+    arguments: dict[str, object] = {"machine": shared, "_shared": shared, "server": shared}
+    arguments |= {"installed": installed, "fresh_machine": fresh_machine}
     with pytest.MonkeyPatch.context() as patch:
         plugin._make(Break("test_x", "a word more", "x", boot=Boot(kernel="b")), arguments, patch)
         assert installed.settings.kernel_arguments == "a b"

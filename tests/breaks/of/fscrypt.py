@@ -5,8 +5,6 @@ from tests.breaks.model import Break, sed
 _LOCK = "/usr/lib/tau/home-lock"
 _HOME = "/home/tester"
 _NO_SERVICE = f"mount --bind /bin/true {_LOCK}"
-#: pam_fscrypt locks when the last session closes, which does where nothing was left running.
-_NEVER_LOCKED = f"{_NO_SERVICE}; sed -i '/^session.*pam_fscrypt/s/$/ unlock_only/' /etc/pam.d/common-session"
 _PLAIN = f"mv {_HOME} /home/aside; install -d -o tester -g tester -m 0700 {_HOME}"
 
 
@@ -31,7 +29,7 @@ BREAKS = [
         "test_root_reads_names_and_content_only_while_the_user_is_there",
         "nothing locks the home",
         "wait_until",
-        guest=_NEVER_LOCKED,
+        guest=_NO_SERVICE,
     ),
     Break(
         "test_whatever_was_left_running_is_ended_and_the_home_locked",
@@ -56,6 +54,18 @@ BREAKS = [
         "nobody waits for the lock",
         "bashrc",
         guest="mount --bind /bin/true /usr/lib/tau/home-wait",
+    ),
+    Break(
+        "test_what_forks_amid_a_session_is_without_pam_fscrypt",
+        "a file that every service reads names it",
+        "login",
+        guest="echo 'session optional pam_fscrypt.so' >>/etc/pam.d/other",
+    ),
+    Break(
+        "test_a_service_that_pam_does_not_know_lets_nobody_in",
+        "it has what Debian gives it",
+        "nowhere",
+        guest="for each in auth account password session; do echo @include common-$each; done >/etc/pam.d/other",
     ),
     Break(
         "test_a_wrong_password_opens_nothing",

@@ -1,6 +1,6 @@
 """Breaks of ssh: what its settings keep out is let in again."""
 
-from tests.breaks.model import Boot, Break
+from tests.breaks.model import Break
 
 CONFIG = "/etc/ssh/sshd_config"
 FOLDER = "/var/lib/tau/ssh"
@@ -38,6 +38,12 @@ BREAKS = [
         "root may log in",
         "== 255",
         guest=_first("PermitRootLogin yes", before="sed -i '/uid != 0/d' /etc/pam.d/common-account"),
+    ),
+    Break(
+        "test_a_session_of_the_server_is_without_pam_fscrypt",
+        "it opens sessions as the console does",
+        "== expected",
+        guest="sed -i s/common-session-noninteractive/common-session/ /etc/pam.d/sshd",
     ),
     Break(
         "test_no_password_and_no_other_key",
@@ -105,27 +111,28 @@ BREAKS = [
         guest=f"echo 'RSAAuthentication yes' >>{CONFIG}",
     ),
     Break(
-        "test_the_host_key_is_the_machines_own",
+        "test_the_host_key_is_made_on_the_machine",
         "a key where Debian has it",
         "ssh_host",
         guest="touch /etc/ssh/ssh_host_rsa_key",
     ),
     Break(
-        "test_the_host_key_is_the_machines_own",
+        "test_the_host_key_is_made_on_the_machine",
         "others may read the key",
         "600 root",
         guest=f"chmod 0644 {FOLDER}/ssh_host_ed25519_key",
     ),
     Break(
-        "test_the_host_key_is_the_machines_own",
+        "test_an_unattended_installation_brings_the_first_users_keys",
         "the first user's keys do not arrive",
-        "ED25519",
-        boot=Boot(
-            credentials={
-                "tau.user.authorized_keys": b"ssh-ed25519 "
-                b"AAAAC3NzaC1lZDI1NTE5AAAAIHxkbAwcXGUG4LhuZDbi4IRgvwYpcDCczlYWTyfDAORH another\n"
-            }
-        ),
+        "AUTHORIZED_KEY",
+        guest=f"echo ssh-ed25519 another >{FOLDER}/authorized_keys.d/tester",
+    ),
+    Break(
+        "test_an_unattended_installation_brings_the_first_users_keys",
+        "the user may add to them",
+        "644 root",
+        guest=f"chown tester {FOLDER}/authorized_keys.d/tester",
     ),
 ]
 WITHOUT: dict[str, str] = {}
