@@ -1,11 +1,11 @@
 """Run the checks with pytest: the fast ones, or all of them on one image."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from image.attached import run_attached
 from image.findings import Finding, FindingsError, right_name
 from image.overlay import find_overlays, no_overlay, overlay_folders
 from image.paths import Paths
@@ -106,6 +106,6 @@ def _pytest(root: Path, arguments: list[str], keyword: str) -> int:
     spread = ["-n", str(processes()), "--dist=loadgroup"] if processes() > 1 else []
     # Named, or pytest would take another folder for its root where checks lie outside, and not know our rules.
     command = [sys.executable, "-m", "pytest", f"--rootdir={root}", f"--config-file={root / 'pyproject.toml'}"]
-    command += ["--import-mode=importlib", "-p", "no:pytest11.testinfra"]
+    command += ["--import-mode=importlib", "-p", "no:pytest11.testinfra", "-p", "qemu.stops"]
     command += [*spread, *arguments, *selection]
-    return subprocess.run(command, cwd=root, check=False).returncode
+    return run_attached(command, root)

@@ -97,6 +97,16 @@ def test_signals_become_an_exception_and_only_within_the_block(number: signal.Si
     assert caught.value.number == number and signal.getsignal(number) is before
 
 
+def test_what_is_ignored_stays_ignored() -> None:
+    """nohup(1): the terminal may be closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_program_that_fails(tmp_path: Path) -> None:
     with pytest.raises(FindingsError) as caught:
         run(tmp_path, "sh", "-c", "seq 100; echo no such thing >&2; exit 7")
