@@ -136,6 +136,10 @@ class Definition(Strict):
     """Files for tools of `./inv lint` that it does not know by their path: patterns by tool; initrd/… in the initrd."""
 
 
+#: The folders of an overlay whose files are laid over the root, over the initrd, and over both.
+Part = Literal["root", "both", "initrd"]
+
+
 @dataclass(frozen=True)
 class Overlay:
     """An overlay as found on disk.
@@ -163,8 +167,8 @@ class Overlay:
     def _parts(self, arch: Architecture) -> ArchitectureParts:
         return self.definition.architectures.get(arch, ArchitectureParts())
 
-    def files_below(self, part: Literal["root", "initrd"], findings: list[Finding]) -> list[Path]:
-        """Every file below root/ or initrd/, sorted, as a path relative to it.
+    def files_below(self, part: Part, findings: list[Finding]) -> list[Path]:
+        """Every file of a part, sorted, as a path relative to it.
 
         :param findings: gets one for anything that is neither a regular file nor a folder, or has a name that is no
             path of an image. A symbolic link in a checkout could point anywhere; links are stated in overlay.yaml.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from image.findings import Finding, FindingsError
-from image.overlay import Architecture, FileAttributes, Overlay
+from image.overlay import Architecture, FileAttributes, Overlay, Part
 from image.plan import PLAN_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
 from image.resolve import Resolved
 from image.templating import render_text, unknown
@@ -17,6 +17,7 @@ from image.tree import File, Tree
 
 #: Namespace of the seeds, from which systemd-repart derives the partitions' UUIDs (RFC 9562, version 5).
 _SEEDS = uuid.UUID("b5f6a5b0-9f0a-4d0c-8a52-6a4b1c0b7a11")
+_TWICE = "NAME and NAME.j2 are one path, as is a link of that name; what lies in both/ is in the root and in the initrd"
 
 
 class Rendered:
@@ -67,20 +68,20 @@ class Rendered:
             return  # its overlay.yaml can't be read, and that is told
         context = self._context(overlay)
         definition = overlay.definition
-        stated = definition.files
         # What there is, whether or not it could be rendered.
-        present: dict[str, list[str]] = {"root": [path.lstrip("/") for path in definition.links], "initrd": []}
-        for part, tree in (("root", self.root), ("initrd", self.initrd)):
-            for relative in overlay.files_below(part, self._findings):  # type: ignore[arg-type]
-                present[part].append(str(relative).removesuffix(".j2"))
+        present: dict[Part, list[str]] = {"root": [path.lstrip("/") for path in definition.links]}
+        trees: dict[Part, list[Tree]] = {"root": [self.root], "both": [self.root, self.initrd], "initrd": [self.initrd]}
+        for part in trees:
+            for relative in overlay.files_below(part, self._findings):
+                present.setdefault(part, []).append(str(relative).removesuffix(".j2"))
                 with self._collecting():
-                    self._add(overlay, tree, part, relative, stated, context)
+                    self._add(overlay, trees[part], overlay.folder / part / relative, relative, context)
         for path, link in definition.links.items():
             self._claim(overlay, path.lstrip("/"), self.root)
             self.root.links[path.lstrip("/")] = link
-        for path, attributes in stated.items():
+        for path, attributes in definition.files.items():
             if not any(path.lstrip("/") in paths for paths in present.values()):
-                self._add_folder(overlay, path, attributes, present["root"])
+                self._add_folder(overlay, path, attributes, [*present["root"], *present.get("both", [])])
         for name in ("finalize.chroot", "finalize.chroot.j2"):
             script = overlay.folder / name
             with self._collecting():
@@ -99,21 +100,20 @@ class Rendered:
     def _add(
         self,
         overlay: Overlay,
-        tree: Tree,
-        part: str,
+        trees: Sequence[Tree],
+        source: Path,
         relative: Path,
-        stated: Mapping[str, FileAttributes],
         context: Mapping[str, Any],
     ) -> None:
-        source = overlay.folder / part / relative
         path = str(relative).removesuffix(".j2")
-        attributes = stated.get(f"/{path}", FileAttributes())
+        attributes = overlay.definition.files.get(f"/{path}", FileAttributes())
         content = self._content(source, context)
         if relative.suffix == ".j2" and not content.strip():
             return  # a template that renders to nothing makes no file
-        self._claim(overlay, path, tree)
         mode = int(attributes.mode or "0644", 8)
-        tree.files[path] = File(content, mode, source, overlay.name, attributes.owner, attributes.group)
+        for tree in trees:
+            self._claim(overlay, path, tree)
+            tree.files[path] = File(content, mode, source, overlay.name, attributes.owner, attributes.group)
 
     def _content(self, source: Path, context: Mapping[str, Any]) -> bytes:
         if source.suffix == ".j2":
@@ -145,6 +145,9 @@ class Rendered:
             tree.files.pop(path, None)
             tree.links.pop(path, None)
         elif not self.resolved.findings:  # else their order, or what they override, may be another
+            if by == overlay.name:
+                self._findings.append(Finding(f"/{path} is written twice", file=overlay.folder, hint=_TWICE))
+                return
             message = f"the overlays {by!r} and {overlay.name!r} both write /{path}"
             hint = f"if {overlay.name!r} is meant to replace it, add the path to its overrides:"
             self._findings.append(Finding(message, file=overlay.document.path, hint=hint))

@@ -93,7 +93,7 @@ def test_two_overlays_and_one_path(project: Project) -> None:
 
 def test_a_link_and_a_file_of_one_path(project: Project) -> None:
     project.overlay("a", "links: {/etc/f: g}", {"root/etc/f": "1"})
-    assert "both write /etc/f" in refused(project)
+    assert "overlays/a: /etc/f is written twice" in refused(project)
 
 
 def test_modes_are_stated_and_never_the_checkouts(project: Project, tmp_path: Path) -> None:
@@ -128,6 +128,28 @@ def test_one_path_in_the_image_and_in_its_initrd(project: Project) -> None:
     project.overlay("a", "files: {/usr/x: {mode: '0755'}}", {"root/usr/x": "1", "initrd/usr/x": "2"})
     rendered = project.rendered()
     assert (rendered.root.files["usr/x"].mode, rendered.initrd.files["usr/x"].mode) == (0o755, 0o755)
+
+
+def test_one_file_for_the_image_and_its_initrd(project: Project) -> None:
+    files = {"both/usr/lib/x/f.j2": "{{ plan.arch }}", "root/etc/r": "", "initrd/etc/i": ""}
+    project.overlay("a", "files: {/usr/lib/x/f: {mode: '0755'}, /usr/lib/x: {mode: '0700'}}", files)
+    rendered = project.rendered()
+    assert {path for path in rendered.root.files if f"/{path}" != PLAN_PATH} == {"usr/lib/x/f", "etc/r"}
+    assert set(rendered.initrd.files) == {"usr/lib/x/f", "etc/i"}
+    for tree in (rendered.root, rendered.initrd):
+        assert (tree.files["usr/lib/x/f"].content, tree.files["usr/lib/x/f"].mode) == (b"x86_64", 0o755)
+    assert rendered.root.folder_modes == {"usr/lib/x": 0o700}
+
+
+@pytest.mark.parametrize("other", ["root/etc/f", "initrd/etc/f", "both/etc/f.j2"])
+def test_what_is_written_twice(project: Project, other: str) -> None:
+    project.overlay("a", "", {"both/etc/f": "1", other: "2"})
+    assert "overlays/a: /etc/f is written twice" in refused(project)
+
+
+def test_a_template_for_both_is_judged_once(project: Project) -> None:
+    project.overlay("a", "", {"both/etc/f.j2": "{{ x }}"})
+    assert refused(project).count("f.j2:1") == 1
 
 
 def test_attributes_of_what_is_not_there(project: Project) -> None:
