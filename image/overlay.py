@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from image.findings import Finding, right_name
+from image.findings import Finding, nearest, right_name
 from image.models import (
     ImagePath,
     ImagePattern,
@@ -138,6 +138,8 @@ class Definition(Strict):
 
 #: The folders of an overlay whose files are laid over the root, over the initrd, and over both.
 Part = Literal["root", "both", "initrd"]
+#: All that is read of its folder, but for checks.
+_READ = {"overlay.yaml", "finalize.chroot", "finalize.chroot.j2", *get_args(Part)}
 
 
 @dataclass(frozen=True)
@@ -255,4 +257,15 @@ def load_overlay(name: str, folder: Path) -> Overlay:
     """Read the overlay `name` in its folder, as far as it can be read."""
     loaded = load_model(folder / "overlay.yaml", Definition)
     known = "options" not in loaded.doubtful
-    return Overlay(name, folder, loaded.model, loaded.document, loaded.findings, known)
+    return Overlay(name, folder, loaded.model, loaded.document, (*loaded.findings, *_misnamed(folder)), known)
+
+
+def _misnamed(folder: Path) -> list[Finding]:
+    """What nothing would read because it is not quite called what it was meant for: an image would lack it."""
+    try:
+        present = {path.name for path in folder.iterdir()}
+    except OSError:
+        return []  # told where its files are looked for
+    others = [name for name in sorted(present - _READ) if not name.startswith(".") and not name.endswith("~")]
+    near = {name: nearest(name.lower(), _READ - present) for name in others}
+    return [Finding("is not read", folder / name, nearest=close) for name, close in near.items() if close]

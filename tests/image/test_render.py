@@ -152,6 +152,21 @@ def test_a_template_for_both_is_judged_once(project: Project) -> None:
     assert refused(project).count("f.j2:1") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("rootfs/etc/f", "root"), ("Root/etc/f", "root"), ("finalise.chroot", "finalize.chroot"), ("init/f", "initrd")],
+)
+def test_what_is_almost_called_right(project: Project, name: str, meant: str) -> None:
+    """An image without it would be built."""
+    project.overlay("a", "", {name: ""})
+    assert f"overlays/a/{name.partition('/')[0]}: is not read; did you mean {meant!r}?" in refused(project)
+
+
+def test_what_else_may_lie_in_an_overlay(project: Project) -> None:
+    project.overlay("a", "", {"root/etc/f": "", "README.md": "", "src/x.py": "", "tests/t.py": "", "overlay.yaml~": ""})
+    project.rendered()
+
+
 def test_attributes_of_what_is_not_there(project: Project) -> None:
     project.overlay("a", "files: {/etc/typo: {mode: '0440'}}")
     assert "files./etc/typo: the overlay has no such file or folder" in refused(project)
