@@ -68,12 +68,13 @@ class Rendered:
             return  # its overlay.yaml can't be read, and that is told
         context = self._context(overlay)
         definition = overlay.definition
-        # What there is, whether or not it could be rendered.
-        present: dict[Part, list[str]] = {"root": [path.lstrip("/") for path in definition.links]}
         trees: dict[Part, list[Tree]] = {"root": [self.root], "both": [self.root, self.initrd], "initrd": [self.initrd]}
+        # What there is, whether or not it could be rendered.
+        present: dict[Part, list[str]] = {part: [] for part in trees}
+        present["root"] += [path.lstrip("/") for path in definition.links]
         for part in trees:
             for relative in overlay.files_below(part, self._findings):
-                present.setdefault(part, []).append(str(relative).removesuffix(".j2"))
+                present[part].append(str(relative).removesuffix(".j2"))
                 with self._collecting():
                     self._add(overlay, trees[part], overlay.folder / part / relative, relative, context)
         for path, link in definition.links.items():
@@ -81,7 +82,7 @@ class Rendered:
             self.root.links[path.lstrip("/")] = link
         for path, attributes in definition.files.items():
             if not any(path.lstrip("/") in paths for paths in present.values()):
-                self._add_folder(overlay, path, attributes, [*present["root"], *present.get("both", [])])
+                self._add_folder(overlay, path, attributes, [*present["root"], *present["both"]])
         for name in ("finalize.chroot", "finalize.chroot.j2"):
             script = overlay.folder / name
             with self._collecting():

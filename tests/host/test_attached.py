@@ -41,11 +41,19 @@ except (KeyboardInterrupt, Interrupted):
 """
 
 
-def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+#: Makes standard input the controlling terminal of its session, and becomes the command (tty_ioctl(4)).
+ON_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def started(folder: Path, *arguments: str, terminal: int | None = None) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", CALLER, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-c", CALLER, *arguments]
+    if terminal is None:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-c", ON_TERMINAL, *command]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdin=terminal, start_new_session=True)
 
 
 def wait_for(*paths: Path) -> None:
@@ -78,10 +86,7 @@ def test_it_and_its_children_clean_up(tmp_path: Path, program: Path, number: sig
 def test_a_terminal_has_told_them_already(tmp_path: Path, program: Path) -> None:
     """A second interrupt amid the cleaning up would end that."""
     ours, theirs = pty.openpty()
-    setup = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", setup, sys.executable, "-c", CALLER, str(program), "it", "child"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdin=theirs, start_new_session=True) as caller:
+    with started(tmp_path, str(program), "it", "child", terminal=theirs) as caller:
         wait_for(tmp_path / "it", tmp_path / "child")
         os.write(ours, b"\x03")
         assert caller.wait(30) == 99
