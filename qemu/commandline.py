@@ -10,6 +10,10 @@ from qemu.firmware import Firmware
 
 Medium = Literal["disk", "usb", "cdrom"]
 
+#: On x86_64 without the controllers that nothing is attached to: their drivers and events cost a boot under emulation
+#: a fifteenth of its time. The keyboard is on USB.
+_MACHINES = {"x86_64": "q35,smm=off,sata=off,smbus=off,i8042=off", "aarch64": "virt,gic-version=3"}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -112,7 +116,7 @@ def build(
     :param netdev: the network the card is on, as the value of -netdev without an id.
     """
     command = [f"qemu-system-{settings.arch}", "-nodefaults", "-no-user-config", "-display", "none"]
-    command += ["-machine", "q35,smm=off" if settings.arch == "x86_64" else "virt,gic-version=3"]
+    command += ["-machine", _MACHINES[settings.arch]]
     command += accel.arguments(settings.arch)
     command += ["-smp", str(settings.cpus), "-m", str(settings.memory)]
     command += ["-device", "VGA" if settings.arch == "x86_64" else "ramfb"]  # what a screenshot is taken of

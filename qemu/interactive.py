@@ -1,13 +1,13 @@
 """An image on the terminal of the person who built it: try it, log in, throw it away."""
 
 import contextlib
-import subprocess
 import sys
 import tempfile
 import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from image.attached import run_attached
 from image.findings import Finding, FindingsError, fail
 from image.toolbox import Toolbox
 from qemu import accel, artefact, commandline, credentials, disks, firmware
@@ -59,7 +59,7 @@ def boot(
             command += credentials.write(files.folder / "credentials", handed_in)
             print(_words(image, settings, acceleration), file=sys.stderr, flush=True)
             with _terminal_restored():
-                return subprocess.run(toolbox.command(*command), check=False).returncode
+                return run_attached(toolbox.command(*command), Path.cwd())
     except MachineError as error:
         raise FindingsError([Finding(str(error), image)]) from None
 

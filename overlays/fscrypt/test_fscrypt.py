@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+from image.plan import Plan
 from qemu.machine import Machine
 from qemu.terminal import PASSWORD, USER, Terminal
 
@@ -96,11 +97,15 @@ def test_who_comes_back_while_the_home_is_being_locked_finds_it_open(machine: Ma
     assert "read" in terminal.succeed("cat ~/.bashrc >/dev/null && echo read")
 
 
-def test_what_forks_amid_a_session_is_without_pam_fscrypt(machine: Machine, terminal: Terminal) -> None:
-    """Go does not survive a fork: a call in the child may never return, and the user's manager never end."""
+def test_login_alone_runs_pam_fscrypt(machine: Machine, terminal: Terminal, plan: Plan) -> None:
+    """Go does not survive a fork, as the user's manager and sudo do it amid a session: a call may never return."""
     terminal.log_in()
-    users = machine.succeed("for each in $(grep -ls pam_fscrypt /proc/[0-9]*/maps); do cat ${each%maps}comm; done")
-    assert users.split() == ["login"]
+    users = "for each in $(grep -ls pam_fscrypt /proc/[0-9]*/maps); do cat ${each%maps}comm; done"
+    assert machine.succeed(users) == "login"
+    if plan.overlay("sudo") is not None:
+        machine.succeed(f"echo '({users}) >/run/found' >/run/users")
+        terminal.sudo("sh /run/users")
+        assert machine.succeed("cat /run/found") == "login"
     assert machine.succeed(f"pgrep -u {USER} -fx '[(]sd-pam[)]'")
 
 

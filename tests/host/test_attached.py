@@ -28,11 +28,10 @@ except KeyboardInterrupt:
     open(f"{name} has cleaned up", "w").close()
 """
 CALLER = """
-import signal, sys
+import sys
 from pathlib import Path
 from image.attached import run_attached
 from image.process import Interrupted, interruptible
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) may have started us
 try:
     with interruptible():
         sys.exit(run_attached([sys.executable, *sys.argv[1:]], Path(".")))

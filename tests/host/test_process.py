@@ -90,24 +90,19 @@ run_logged(["sh", "-c", {STUBBORN!r}, "sh", "INT TERM"], what="trying", log=Path
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_become_an_exception_and_only_within_the_block(number: signal.Signals) -> None:
-    before = signal.signal(number, signal.SIG_DFL)  # nohup(1) may have started us
-    try:
-        with pytest.raises(Interrupted) as caught, interruptible():
-            os.kill(os.getpid(), number)
-            time.sleep(5)
-        assert caught.value.number == number and signal.getsignal(number) is signal.SIG_DFL
-    finally:
-        signal.signal(number, before)
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted) as caught, interruptible():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert caught.value.number == number and signal.getsignal(number) is before
 
 
-def test_what_is_ignored_stays_ignored() -> None:
+def test_what_is_ignored_stays_ignored(request: pytest.FixtureRequest) -> None:
     """nohup(1): the terminal may be closed."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with interruptible():
-            os.kill(os.getpid(), signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 def test_a_program_that_fails(tmp_path: Path) -> None:

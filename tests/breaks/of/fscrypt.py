@@ -47,7 +47,7 @@ BREAKS = [
         "test_who_comes_back_at_once_finds_the_home_open",
         "the password opens no home",
         "bashrc",
-        guest="sed -i '/^session.*pam_fscrypt/d' /etc/pam.d/common-session",
+        guest="sed -i '/^session.*pam_fscrypt/d' /etc/pam.d/login",
     ),
     Break(
         "test_who_comes_back_while_the_home_is_being_locked_finds_it_open",
@@ -56,10 +56,16 @@ BREAKS = [
         guest="mount --bind /bin/true /usr/lib/tau/home-wait",
     ),
     Break(
-        "test_what_forks_amid_a_session_is_without_pam_fscrypt",
+        "test_login_alone_runs_pam_fscrypt",
         "a file that every service reads names it",
         "login",
         guest="echo 'session optional pam_fscrypt.so' >>/etc/pam.d/other",
+    ),
+    Break(
+        "test_login_alone_runs_pam_fscrypt",
+        "it stands where Debian puts it, and sudo has it",
+        "login",
+        guest="echo 'auth optional pam_fscrypt.so' >>/etc/pam.d/common-auth",
     ),
     Break(
         "test_a_service_that_pam_does_not_know_lets_nobody_in",
@@ -77,7 +83,7 @@ BREAKS = [
         "test_a_new_password_opens_the_home_and_the_old_one_does_not",
         "the protector does not follow the password",
         "bashrc",
-        guest="sed -i /pam_fscrypt/d /etc/pam.d/common-password",
+        guest="sed -i /pam_fscrypt/d /etc/pam.d/passwd",
     ),
     Break(
         "test_the_recovery_key_opens_a_home_whose_password_root_has_changed",
