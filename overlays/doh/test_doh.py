@@ -12,6 +12,7 @@ from image.plan import Plan
 from qemu.capture import Capture
 from qemu.machine import Machine
 from qemu.net import Sink
+from qemu.patience import patience
 from qemu.servers import DohServer
 
 pytestmark = pytest.mark.row(8)
@@ -49,6 +50,25 @@ def test_a_renewed_lease_brings_no_other_resolver(machine: Machine, capture: Cap
     assert capture.clear_text_dns(mark) == []
     nameservers = re.findall(r"^nameserver (\S+)$", machine.succeed("cat /etc/resolv.conf"), re.MULTILINE)
     assert nameservers == ["127.0.0.1"]
+
+
+@pytest.mark.destructive
+def test_a_machine_that_wakes_up_asks_nothing_in_clear_text(
+    machine: Machine, capture: Capture, sink: Sink, doh_server: DohServer
+) -> None:
+    """The network is configured anew then, before the resolver has a connection."""
+    mark, arrived, asked = capture.mark(), sink.mark(), doh_server.mark()
+    # Woken by the alarm of its clock. QEMU's "virt" has none that wakes: there the kernel sleeps on trial, its devices
+    # alone, and for five seconds (Documentation/power/basic-pm-debugging.rst).
+    waking = {"x86_64": f"echo +{patience.of(30):.0f} >/sys/class/rtc/rtc0/wakealarm"}
+    machine.succeed(waking.get(machine.settings.arch, "echo devices >/sys/power/pm_test"))
+    machine.succeed("systemctl --no-block suspend")
+    machine.wait_until("journalctl --boot --dmesg --output=cat | grep -q '^PM: suspend exit'", timeout=120)
+    machine.wait_until("ip -4 route show default | grep -q .", timeout=60)
+    machine.wait_until("getent ahosts three.example.org", timeout=60)
+    doh_server.wait_for("three.example.org", since=asked)
+    assert [str(packet) for packet in capture.clear_text_dns(mark)] == []
+    assert [str(query) for query in sink.queries(arrived)] == []
 
 
 def test_names_of_the_local_network_are_not_told_to_the_server(machine: Machine, doh_server: DohServer) -> None:

@@ -49,6 +49,18 @@ BREAKS = [
         guest=f"{_NO_GUARD}; {_ask('192.0.2.80')}; sleep 1",
     ),
     Break(
+        "test_a_machine_that_wakes_up_asks_nothing_in_clear_text",
+        "it never sleeps",
+        "suspend exit",
+        guest="mount --bind /bin/true /usr/lib/systemd/systemd-sleep",
+    ),
+    Break(
+        "test_a_machine_that_wakes_up_asks_nothing_in_clear_text",
+        "a program asks in clear text",
+        "clear_text_dns",
+        guest=f"{_NO_GUARD}; while {_ask('10.0.2.3')}; do sleep 0.1; done >/dev/null 2>&1 & sleep 2",
+    ),
+    Break(
         "test_a_renewed_lease_brings_no_other_resolver",
         "the lease's resolver is taken",
         "nameservers",
