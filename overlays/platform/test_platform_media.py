@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,12 +130,29 @@ def test_a_flipped_byte_is_noticed_and_never_used(installed: Machine, image: Pat
     installed.wait_for_restart(events, timeout=120)  # panic=10
 
 
+#: Prints how long the initrd waits for the root.
+PATIENT = {
+    "systemd.extra-unit.tau-patient.service": b"""\
+[Unit]
+DefaultDependencies=no
+ConditionPathExists=/etc/initrd-release
+[Service]
+Type=oneshot
+ExecStart=systemctl show --property=JobRunningTimeoutUSec dev-mapper-root.device
+StandardOutput=journal+console
+""",
+    "systemd.unit-dropin.sysinit.target~60-tau-patient": b"[Unit]\nWants=tau-patient.service\n",
+}
+
+
 def test_power_cuts_in_the_first_boot(fresh_machine: Make) -> None:
     """One after the other in one first boot: what a cut leaves is what the next one finds."""
     with fresh_machine() as machine:
+        machine.settings = replace(machine.settings, credentials=machine.settings.credentials | PATIENT)
         for sign in ("Starting tau-partitions", "Starting tau-state", "Reached target initrd-fs"):
             machine.start()
             machine.console.expect(sign, timeout=240)
+            assert "JobRunningTimeoutUSec=5min" in machine.console.text, "a slow machine would give up its root"
             machine.power_cut()
         clean_boot(machine)
         assert machine.succeed("lsblk --noheadings --list --output TYPE /dev/vda").count("part") == 10

@@ -165,6 +165,12 @@ BREAKS = [
     ),
     Break(
         "test_power_cuts_in_the_first_boot",
+        "the initrd has the usual time for devices",
+        "5min",
+        boot=Boot(kernel="systemd.default_device_timeout_sec=90"),
+    ),
+    Break(
+        "test_power_cuts_in_the_first_boot",
         "the first boot is never completed",
         "seeded",
         boot=Boot(command="rm -f /var/lib/tau/seeded"),
