@@ -13,6 +13,10 @@ def _ask(address: str) -> str:
     return f"printf '{_QUERY}' >/dev/udp/{address}/53"
 
 
+#: A program that asks the resolver of the lease, again and again.
+_KEEPS_ASKING = f"{_NO_GUARD}; while {_ask('10.0.2.3')}; do sleep 0.1; done >/dev/null 2>&1 & sleep 2"
+
+
 def _config(*edits: str) -> str:
     """Change the resolver's settings; they are below /etc, which can be written."""
     each = " ".join(f"-e '{edit}'" for edit in edits)
@@ -40,7 +44,7 @@ BREAKS = [
         "test_a_name_is_asked_of_the_server_over_https",
         "another program asks in clear text",
         "clear_text_dns",
-        guest=f"{_NO_GUARD}; while {_ask('10.0.2.3')}; do sleep 0.1; done >/dev/null 2>&1 & sleep 2",
+        guest=_KEEPS_ASKING,
     ),
     Break(
         "test_nothing_was_asked_in_clear_text_since_power_on",
@@ -58,7 +62,7 @@ BREAKS = [
         "test_a_machine_that_wakes_up_asks_nothing_in_clear_text",
         "a program asks in clear text",
         "clear_text_dns",
-        guest=f"{_NO_GUARD}; while {_ask('10.0.2.3')}; do sleep 0.1; done >/dev/null 2>&1 & sleep 2",
+        guest=_KEEPS_ASKING,
     ),
     Break(
         "test_a_renewed_lease_brings_no_other_resolver",
