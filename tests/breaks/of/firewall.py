@@ -1,6 +1,6 @@
 """Breaks of the firewall."""
 
-from tests.breaks.model import Break, Edit, drop_in, sed
+from tests.breaks.model import Boot, Break, Edit, drop_in, sed
 
 RULES = "/usr/lib/tau/firewall.nft"
 
@@ -64,10 +64,16 @@ BREAKS = [
     Break(
         "test_a_boot_without_its_rules_has_no_network",
         "the network does not wait for the rules",
-        "systemd-networkd",
+        "systemd-networkd.service",
         image=(
             Edit("firewall/root/usr/lib/systemd/system/systemd-networkd.service.d/20-firewall.conf", "^Requires=.*"),
         ),
+    ),
+    Break(
+        "test_a_boot_without_its_rules_has_no_network",
+        "the network is asked for again and again",
+        "systemd-networkd.socket",
+        boot=Boot(credentials={"systemd.unit-dropin.systemd-networkd.socket~20-firewall": b"[Unit]\n"}),
     ),
     Break(
         "test_its_service_is_no_root",
