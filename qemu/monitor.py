@@ -16,6 +16,7 @@ from qemu.qmp import EventListener, ExecInterruptedError, QMPClient, QMPError
 from qemu.qmp.qmp_client import ExecuteError
 
 from qemu.errors import GuestDiedError, GuestSilentError, MachineError
+from qemu.patience import patience
 
 Event = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ class Monitor:
         self._client = QMPClient("tau")
         self._listener = EventListener()
         self._client.register_listener(self._listener)
+        timeout = patience.of(timeout)
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -50,6 +52,7 @@ class Monitor:
         self._watch = asyncio.run_coroutine_threadsafe(self._collect(), self._loop)
 
     def _call(self, coroutine: Any, timeout: float) -> Any:
+        timeout = patience.of(timeout)
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result(timeout)

@@ -14,6 +14,7 @@ from typing import Self
 from qemu.authority import Authority
 from qemu.errors import MachineError
 from qemu.net import SERVERS_V4, SERVERS_V6, Event, Network
+from qemu.patience import patience
 from qemu.process import Guarded
 from qemu.wire import BACKEND_PORT
 
@@ -70,7 +71,7 @@ class _Server:
             return
         self._process = Guarded(self.network.enter_tool(*self._command), self._log)
         address, port = self._port
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + patience.of(20)
         while self.network.knock(address, [port], timeout=2)[port] != "open":
             if not self.running or time.monotonic() > deadline:
                 said = self._process.said()

@@ -60,7 +60,7 @@ def test_a_machine_that_wakes_up_asks_nothing_in_clear_text(
     mark, arrived, asked = capture.mark(), sink.mark(), doh_server.mark()
     # Woken by the alarm of its clock. QEMU's "virt" has none that wakes: there the kernel sleeps on trial, its devices
     # alone, and for five seconds (Documentation/power/basic-pm-debugging.rst).
-    waking = {"x86_64": f"echo +{patience.of(30):.0f} >/sys/class/rtc/rtc0/wakealarm"}
+    waking = {"x86_64": f"echo +{30 * patience.slowness:.0f} >/sys/class/rtc/rtc0/wakealarm"}
     machine.succeed(waking.get(machine.settings.arch, "echo devices >/sys/power/pm_test"))
     machine.succeed("systemctl --no-block suspend")
     machine.wait_until("journalctl --boot --dmesg --output=cat | grep -q '^PM: suspend exit'", timeout=120)

@@ -75,6 +75,11 @@ def test_a_slow_machine_gets_the_login_on_its_serial_line(machine: Machine) -> N
     assert machine.succeed(f"systemctl show --value --property=JobRunningTimeoutUSec {device}") == "5min"
 
 
+def test_a_slow_machine_gets_its_services(machine: Machine) -> None:
+    """A service that takes longer to start is stopped, and stays so."""
+    assert machine.succeed("systemctl show --value --property=TimeoutStartUSec systemd-logind.service") == "5min"
+
+
 def test_it_says_who_it_is(host: Host, plan: Plan) -> None:
     told = host.check_output(". /etc/os-release && echo $PRETTY_NAME, $ID, like $ID_LIKE, $IMAGE_ID, $IMAGE_VERSION")
     assert told == f"Tau OS {plan.version}, tau, like debian, {plan.name}, {plan.version}"

@@ -130,7 +130,7 @@ def test_a_flipped_byte_is_noticed_and_never_used(installed: Machine, image: Pat
     installed.wait_for_restart(events, timeout=120)  # panic=10
 
 
-#: Prints how long the initrd waits for the root.
+#: Prints how long the initrd waits for the root, and for a service.
 PATIENT = {
     "systemd.extra-unit.tau-patient.service": b"""\
 [Unit]
@@ -139,6 +139,7 @@ ConditionPathExists=/etc/initrd-release
 [Service]
 Type=oneshot
 ExecStart=systemctl show --property=JobRunningTimeoutUSec dev-mapper-root.device
+ExecStart=systemctl show --property=TimeoutStartUSec systemd-udevd.service
 StandardOutput=journal+console
 """,
     "systemd.unit-dropin.sysinit.target~60-tau-patient": b"[Unit]\nWants=tau-patient.service\n",
@@ -153,6 +154,7 @@ def test_power_cuts_in_the_first_boot(fresh_machine: Make) -> None:
             machine.start()
             machine.console.expect(sign, timeout=240)
             assert "JobRunningTimeoutUSec=5min" in machine.console.text, "a slow machine would give up its root"
+            assert "TimeoutStartUSec=5min" in machine.console.text, "a slow machine would look for no disk"
             machine.power_cut()
         clean_boot(machine)
         assert machine.succeed("lsblk --noheadings --list --output TYPE /dev/vda").count("part") == 10

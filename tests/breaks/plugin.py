@@ -14,6 +14,7 @@ import pytest
 
 from qemu.machine import Machine
 from qemu.net import Network
+from qemu.patience import patience
 from tests.breaks.judge import NotSeenError, seen
 from tests.breaks.model import Boot, Break
 from tests.breaks.table import table
@@ -50,6 +51,7 @@ class Breaker:
         self._windows: dict[int, Window] = {}
         self._said: list[dict[str, str]] = []
         self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(patience, "generosity", 1.0)  # what a check of a break waits for never comes
         if "image" in self._kinds:  # what is broken in it may well show in its boot
             self._patch.setattr(Machine, "boot", functools.partialmethod(Machine.boot, clean=False))
 

@@ -64,6 +64,7 @@ def test_a_wait_is_stretched_where_boots_are_slow(
     guest: tuple[socket.socket, Console], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = Patience()
+    slow.generosity = 1
     slow.learn(USUAL * 4)
     monkeypatch.setattr("qemu.console.patience", slow)
     with pytest.raises(GuestSilentError, match="within 2 s"):

@@ -110,6 +110,13 @@ BREAKS = [
         ">/run/systemd/system.conf.d/90-usual.conf; systemctl daemon-reload",
     ),
     Break(
+        "test_a_slow_machine_gets_its_services",
+        "the usual time for services",
+        "5min",
+        guest="mkdir /run/systemd/system.conf.d; printf '[Manager]\\nDefaultTimeoutStartSec=90\\n' "
+        ">/run/systemd/system.conf.d/90-usual.conf; systemctl daemon-reload",
+    ),
+    Break(
         "test_it_says_who_it_is",
         "another name",
         "Tau OS",
@@ -166,8 +173,14 @@ BREAKS = [
     Break(
         "test_power_cuts_in_the_first_boot",
         "the initrd has the usual time for devices",
-        "5min",
+        "give up its root",
         boot=Boot(kernel="systemd.default_device_timeout_sec=90"),
+    ),
+    Break(
+        "test_power_cuts_in_the_first_boot",
+        "the initrd has the usual time for services",
+        "look for no disk",
+        boot=Boot(kernel="systemd.default_timeout_start_sec=90"),
     ),
     Break(
         "test_power_cuts_in_the_first_boot",
