@@ -10,6 +10,13 @@ _FIRST = (
     f' printf \'%s\\n\' "${{text/"$old"/"$new"}}" >/run/medium; {_MEDIUM}'
 )
 
+
+def _usual_time(setting: str) -> str:
+    """Let the system wait for the 90 seconds that systemd's own defaults give."""
+    folder = "/run/systemd/system.conf.d"
+    return f"mkdir {folder}; printf '[Manager]\\n{setting}=90\\n' >{folder}/90-usual.conf; systemctl daemon-reload"
+
+
 BREAKS = [
     Break(
         "test_the_image_carries_its_own_plan",
@@ -106,15 +113,13 @@ BREAKS = [
         "test_a_slow_machine_gets_the_login_on_its_serial_line",
         "the usual time for devices",
         "5min",
-        guest="mkdir /run/systemd/system.conf.d; printf '[Manager]\\nDefaultDeviceTimeoutSec=90\\n' "
-        ">/run/systemd/system.conf.d/90-usual.conf; systemctl daemon-reload",
+        guest=_usual_time("DefaultDeviceTimeoutSec"),
     ),
     Break(
         "test_a_slow_machine_gets_its_services",
         "the usual time for services",
         "5min",
-        guest="mkdir /run/systemd/system.conf.d; printf '[Manager]\\nDefaultTimeoutStartSec=90\\n' "
-        ">/run/systemd/system.conf.d/90-usual.conf; systemctl daemon-reload",
+        guest=_usual_time("DefaultTimeoutStartSec"),
     ),
     Break(
         "test_it_says_who_it_is",
