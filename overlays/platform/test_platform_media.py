@@ -138,8 +138,7 @@ DefaultDependencies=no
 ConditionPathExists=/etc/initrd-release
 [Service]
 Type=oneshot
-ExecStart=systemctl show --property=JobRunningTimeoutUSec dev-mapper-root.device
-ExecStart=systemctl show --property=TimeoutStartUSec systemd-udevd.service
+ExecStart=systemctl show --property=JobRunningTimeoutUSec,TimeoutStartUSec dev-mapper-root.device systemd-udevd.service
 StandardOutput=journal+console
 """,
     "systemd.unit-dropin.sysinit.target~60-tau-patient": b"[Unit]\nWants=tau-patient.service\n",
