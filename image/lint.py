@@ -30,6 +30,7 @@ BY_PATH: dict[str, Validator] = {
     "/usr/lib/systemd/system/*": "systemd",
     "/usr/lib/systemd/user/*": "systemd",
     "/usr/lib/sysusers.d/*.conf": "sysusers",
+    "/usr/lib/tau/python/*.py": "python",
     "/usr/lib/tmpfiles.d/*.conf": "tmpfiles",
     "/etc/tmpfiles.d/*.conf": "tmpfiles",
 }

@@ -60,6 +60,8 @@ UnitName = Annotated[
 ImagePath = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_absolute_path)]
 #: One or more paths inside the image: a * stands for any characters of a name, as in glob(7).
 ImagePattern = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_absolute_pattern)]
+#: A folder of a Python package in an overlay, like ``src/tau``; the last part is the package's name.
+PackageFolder = Annotated[str, StringConstraints(pattern=r"^(?:[a-z][a-z0-9_-]*/){0,4}[a-z][a-z0-9_]{0,39}$")]
 #: A user or group of the image, as systemd's "strict mode" for user names allows (systemd.io/USER_NAMES).
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
 #: One word of the kernel command line.

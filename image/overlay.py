@@ -16,6 +16,7 @@ from image.models import (
     Line,
     Name,
     OptionName,
+    PackageFolder,
     PackageName,
     Strict,
     Text,
@@ -122,6 +123,8 @@ class Definition(Strict):
     """Words of the kernel command line, one an item, like "quiet"."""
     files: dict[ImagePath, FileAttributes] = {}
     """Mode and owner of its files and folders, by their path in the image, where not the usual (0644, root)."""
+    python: list[PackageFolder] = []
+    """Python packages of the overlay's own, by their folder in it; they are laid below /usr/lib/tau/python."""
     overrides: list[ImagePath] = []
     """Paths that an earlier overlay writes and this one replaces; else two overlays that write one are an error."""
     links: dict[ImagePath, Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[!-~]+$")]] = {}
@@ -176,7 +179,22 @@ class Overlay:
             path of an image. A symbolic link in a checkout could point anywhere; links are stated in overlay.yaml.
             And for a folder that can't be read: an image without its files would be another.
         """
-        base = self.folder / part
+        return self._files(self.folder / part, findings)
+
+    def package_files(self, package: str, findings: list[Finding]) -> list[Path]:
+        """Every file of one of its Python packages, as :meth:`files_below`, without what Python writes beside them.
+
+        :param package: its folder, relative to the overlay's.
+        """
+        base = self.folder / package
+        if not (base / "__init__.py").is_file():
+            key = ("python", self.definition.python.index(package))
+            findings.append(self.document.finding(key, f"{base} is not a Python package", expected="an __init__.py"))
+            return []
+        return [path for path in self._files(base, findings) if "__pycache__" not in path.parts]
+
+    @staticmethod
+    def _files(base: Path, findings: list[Finding]) -> list[Path]:
         found = []
         for path in _everything_below(base, findings):
             relative = path.relative_to(base)

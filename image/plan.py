@@ -13,6 +13,8 @@ from image.overlay import Architecture
 
 #: Where an image of ours keeps its plan.
 PLAN_PATH = "/usr/lib/tau/plan.json"
+#: Where the Python packages of overlays lie. Programs of ours name it; Python itself does not look there.
+PYTHON_PATH = "/usr/lib/tau/python"
 
 
 class _Part(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 
 from image.findings import Finding, FindingsError
 from image.overlay import Architecture, FileAttributes, Overlay, Part
-from image.plan import PLAN_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
+from image.plan import PLAN_PATH, PYTHON_PATH, Plan, PlanFile, PlanOverlay, PlanState, PlanUnits
 from image.resolve import Resolved
 from image.templating import render_text, unknown
 from image.tree import File, Tree
@@ -77,6 +77,12 @@ class Rendered:
                 present[part].append(str(relative).removesuffix(".j2"))
                 with self._collecting():
                     self._add(overlay, trees[part], overlay.folder / part / relative, relative, context)
+        for package in definition.python:
+            base = Path(PYTHON_PATH.lstrip("/"), Path(package).name)
+            for relative in overlay.package_files(package, self._findings):
+                present["root"].append(str(base / relative))
+                with self._collecting():
+                    self._add(overlay, [self.root], overlay.folder / package / relative, base / relative, context)
         for path, link in definition.links.items():
             self._claim(overlay, path.lstrip("/"), self.root)
             self.root.links[path.lstrip("/")] = link

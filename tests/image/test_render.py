@@ -91,6 +91,29 @@ def test_two_overlays_and_one_path(project: Project) -> None:
     assert project.rendered().root.files["etc/f"].content == b"2"
 
 
+def test_a_python_package_of_an_overlay(project: Project) -> None:
+    files = {
+        "src/pkg/__init__.py": "",
+        "src/pkg/part/data.conf": "x",
+        "src/pkg/__pycache__/__init__.pyc": "",
+        "src/other.py": "",
+    }
+    project.overlay("a", "python: [src/pkg]\nfiles: {/usr/lib/tau/python/pkg/part/data.conf: {mode: '0600'}}", files)
+    laid = project.rendered().root.files
+    assert set(laid) - {PLAN_PATH.lstrip("/")} == {
+        "usr/lib/tau/python/pkg/__init__.py",
+        "usr/lib/tau/python/pkg/part/data.conf",
+    }
+    assert laid["usr/lib/tau/python/pkg/part/data.conf"].mode == 0o600
+
+
+def test_a_folder_that_is_no_python_package(project: Project) -> None:
+    project.overlay("a", "python: [src/pkg, ../etc]", {"src/pkg/x.py": ""})
+    said = refused(project)
+    assert "overlay.yaml:3: python.0: " in said and "src/pkg is not a Python package; expected an __init__.py" in said
+    assert "python.1: '../etc' is not a valid name" in said
+
+
 def test_a_link_and_a_file_of_one_path(project: Project) -> None:
     project.overlay("a", "links: {/etc/f: g}", {"root/etc/f": "1"})
     assert "overlays/a: /etc/f is written twice" in refused(project)
