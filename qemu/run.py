@@ -16,7 +16,7 @@ from qemu.results import begin
 
 def fast(root: Path, keyword: str) -> int:
     """Run what needs no machine; returns pytest's exit status."""
-    return _pytest(root, ["tests", "-m", "not boot and not build"], keyword)
+    return _pytest(root, [*_tests(root), "-m", "not boot and not build"], keyword)
 
 
 def everything(
@@ -51,7 +51,7 @@ def everything(
         raise FindingsError([Finding(message, image, expected=expected, nearest=close)])
     checks = checks_of(root, overlay, overlay_path) if overlay else _checks_of_all(root, known, overlay_path)
     results = results or begin(Paths.of(root).build / "reports")
-    arguments = [*([] if overlay or breaks else ["tests"]), *checks]
+    arguments = [*([] if overlay or breaks else _tests(root)), *checks]
     arguments += ["-p", "tests.breaks.plugin", f"--breaks={breaks}"] if breaks else []
     arguments += ["-p", "qemu.plugin", f"--image={image}", f"--tools-cache={Paths.of(root).cache}"]
     arguments += [f"--reports={results}", f"--junitxml={results / 'junit.xml'}"]
@@ -85,6 +85,11 @@ def _checks_of_all(root: Path, overlays: Sequence[str], overlay_path: Sequence[s
             note = f"note: the checks of the overlay {name!r} do not run: its folder is unknown (--overlay-path)"
             print(note, flush=True)
     return [check for name in overlays if name in folders for check in _checks_in(folders[name])]
+
+
+def _tests(root: Path) -> list[str]:
+    """The tests that need no machine: of the build system, and of programs that overlays bring."""
+    return ["tests", *(str(path.relative_to(root)) for path in sorted(root.glob("overlays/*/tests")))]
 
 
 def _checks_in(folder: Path) -> list[str]:

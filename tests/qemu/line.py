@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 GETTY = """
-import getpass, os, subprocess, sys
+import getpass, os, signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests were started with: nohup, a shell's "&"
 os.setsid(); os.close(os.open(os.ttyname(0), os.O_RDWR))
 refused = False
 while True:

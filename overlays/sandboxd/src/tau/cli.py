@@ -1,0 +1,38 @@
+"""The command ``tau``: finds the sub-command, and imports no more than that one needs."""
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+#: The sub-commands: the module that has its `arguments` and `run`, and what `tau --help` says of it.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "install": ("tau.command_install", "install an app from its bundle"),
+    "remove": ("tau.command_remove", "remove an app"),
+    "list": ("tau.command_list", "list your apps"),
+    "manifest": ("tau.command_manifest", "check an app's manifest"),
+    "pack": ("tau.command_pack", "make a signed bundle of an app's folder"),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``tau ARGUMENTS`` and return its exit status: 0, 1 (findings), or 2 (wrong use)."""
+    parser = argparse.ArgumentParser(prog="tau", description="Apps on Tau OS.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
+        if name == wanted:
+            importlib.import_module(module).arguments(command)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-made stays behind, as on Ctrl-C
+    try:
+        status = importlib.import_module(COMMANDS[options.command][0]).run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # its reader has gone: nothing to say, and nobody to say it to
+        return 141
+    return int(status)

@@ -1,0 +1,82 @@
+"""Ask the helper: one connection, and with it one process of the helper's, for each question."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+from tau import descriptors
+from tau.bus_names import CALL_SECONDS
+from tau.strict_json import MAX_BYTES
+from tau.wire import HELPER_SOCKET, Answer, ProtocolError, Request, Status, Verb, receive_answer, send_request
+
+
+class HelperError(Exception):
+    """The helper has refused, or can't be asked."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A bundle that waits for the user's answer: its number, and its manifest as it is written."""
+
+    number: int
+    manifest: bytes
+
+
+def stage(ticket: int) -> Staged:
+    """Have the bundle copied and looked at that a ticket holds.
+
+    :raises HelperError: when it can't be installed.
+    """
+    answer, files = _ask(Request(Verb.STAGE), [ticket])
+    try:
+        if len(files) != 1:
+            raise HelperError(Status.FAILED, "the helper's answer lacks the manifest")
+        return Staged(answer.number, os.pread(files[0], MAX_BYTES, 0))
+    finally:
+        descriptors.close(files)
+
+
+def commit(number: int) -> None:
+    """Have what was staged installed.
+
+    :raises HelperError: when it can't be.
+    """
+    _ask(Request(Verb.COMMIT, number), [])
+
+
+def drop(number: int) -> None:
+    """Have what was staged forgotten.
+
+    :raises HelperError: when the helper can't be asked.
+    """
+    _ask(Request(Verb.DROP, number), [])
+
+
+def remove(ticket: int) -> None:
+    """Have the app removed that a ticket names.
+
+    :raises HelperError: when it can't be.
+    """
+    _ask(Request(Verb.REMOVE), [ticket])
+
+
+def _ask(request: Request, files: list[int]) -> tuple[Answer, list[int]]:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(CALL_SECONDS)
+            connection.connect(HELPER_SOCKET)
+            send_request(connection, request, files)
+            answer, received = receive_answer(connection)
+    except OSError as error:
+        raise HelperError(Status.FAILED, f"the helper can't be asked: {error.strerror or error}") from None
+    except ProtocolError as error:
+        raise HelperError(Status.FAILED, f"the helper has not answered: {error}") from None
+    if answer.status != Status.DONE:
+        descriptors.close(received)
+        raise HelperError(answer.status, answer.reason)
+    return answer, received

@@ -1,0 +1,144 @@
+"""sandboxd's object on the system bus. A caller is who the bus says it is, never who it says it is."""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dbus_fast import Message, MessageFlag, MessageType
+from dbus_fast.aio import MessageBus
+
+from tau import descriptors
+from tau.bus_names import INTERFACE, PATH, error_name
+from tau.daemon import helper, installed
+from tau.permissions import names_of
+from tau.wire import Status
+
+_BUS, _BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+#: D-Bus errors that the specification names.
+_UNKNOWN, _WRONG = "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.InvalidArgs"
+#: Most calls that are under way at a time, and most of one user.
+_MOST_CALLS, _MOST_CALLS_OF_ONE = 32, 8
+
+Reply = tuple[str, list[Any]]
+
+
+class Service:
+    """Answers calls; each in a task of its own, so that a large bundle keeps nobody waiting."""
+
+    def __init__(self, bus: MessageBus) -> None:
+        self._bus = bus
+        #: Who waits for an answer to what was staged: the number, by the caller's unique name.
+        self._staged: dict[int, str] = {}
+        self._calls: dict[asyncio.Task[None], int] = {}
+        self._methods: dict[str, tuple[str, Callable[[Message, int], Awaitable[Reply]]]] = {
+            "Install": ("h", self._install),
+            "Confirm": ("t", self._confirm),
+            "Cancel": ("t", self._cancel),
+            "Remove": ("h", self._remove),
+            "List": ("", self._list),
+        }
+
+    async def start(self) -> None:
+        """Serve the object, and hear of callers that go away."""
+        self._bus.add_message_handler(self._handle)
+        rule = f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg2=''"
+        await self._call("AddMatch", "s", [rule])
+
+    def _handle(self, message: Message) -> bool:
+        # Anybody can send a signal of this name; what the bus says of itself alone counts.
+        if (message.message_type, message.sender, message.member) == (MessageType.SIGNAL, _BUS, "NameOwnerChanged"):
+            self._forget(str(message.body[0]))
+            return False
+        if message.message_type != MessageType.METHOD_CALL or message.path != PATH or message.interface != INTERFACE:
+            return False  # the library answers what is left, introspection among it
+        task = asyncio.ensure_future(self._answer(message))
+        self._calls[task] = -1
+        task.add_done_callback(lambda done: self._calls.pop(done, None))
+        return True
+
+    async def _answer(self, message: Message) -> None:
+        files = list(message.unix_fds)
+        try:
+            reply = await self._reply(message)
+        except helper.HelperError as error:
+            reply = Message.new_error(message, error_name(error.status), error.reason)
+        except Exception:
+            # A mistake of ours must not leave the caller waiting.
+            traceback.print_exc()
+            reply = Message.new_error(message, error_name(Status.FAILED), "sandboxd has failed; its journal says more")
+        finally:
+            descriptors.close(files)
+        if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
+            await self._bus.send(reply)
+
+    async def _reply(self, message: Message) -> Message:
+        signature, method = self._methods.get(message.member, ("", None))
+        if method is None:
+            return Message.new_error(message, _UNKNOWN, f"there is no {message.member}")
+        if message.signature != signature:
+            return Message.new_error(message, _WRONG, f"{message.member} takes {signature or 'nothing'}")
+        uid = await self._uid(message.sender)
+        task = asyncio.current_task()
+        if task is not None:
+            self._calls[task] = uid
+        of_one = sum(other == uid for other in self._calls.values())
+        if len(self._calls) > _MOST_CALLS or of_one > _MOST_CALLS_OF_ONE:
+            raise helper.HelperError(Status.NO_SPACE, "too many calls are under way")
+        out, body = await method(message, uid)
+        return Message.new_method_return(message, out, body)
+
+    async def _install(self, message: Message, uid: int) -> Reply:
+        staged = await asyncio.to_thread(helper.stage, _file(message))
+        self._staged[staged.number] = message.sender
+        if not (await self._call("NameHasOwner", "s", [message.sender]))[0]:
+            self._forget(message.sender)  # it had gone before there was anything to forget
+        return "tay", [staged.number, staged.manifest]
+
+    async def _confirm(self, message: Message, uid: int) -> Reply:
+        await asyncio.to_thread(helper.commit, self._take(message))
+        return "", []
+
+    async def _cancel(self, message: Message, uid: int) -> Reply:
+        await asyncio.to_thread(helper.drop, self._take(message))
+        return "", []
+
+    async def _remove(self, message: Message, uid: int) -> Reply:
+        await asyncio.to_thread(helper.remove, _file(message))
+        return "", []
+
+    async def _list(self, message: Message, uid: int) -> Reply:
+        found = [[each.app, each.version_text, list(names_of(each.permissions))] for each in installed.apps_of(uid)]
+        return "a(ssas)", [found]
+
+    def _take(self, message: Message) -> int:
+        number = int(message.body[0])
+        if self._staged.get(number) != message.sender:
+            raise helper.HelperError(Status.NOT_THERE, "nothing of yours waits under that number")
+        del self._staged[number]
+        return number
+
+    def _forget(self, name: str) -> None:
+        """A caller has gone: what it did not answer is not installed."""
+        for number in [number for number, caller in self._staged.items() if caller == name]:
+            del self._staged[number]
+            task = asyncio.ensure_future(asyncio.to_thread(helper.drop, number))
+            task.add_done_callback(lambda done: done.exception())
+
+    async def _uid(self, name: str) -> int:
+        answer = await self._call("GetConnectionUnixUser", "s", [name])
+        return int(answer[0])
+
+    async def _call(self, member: str, signature: str, body: list[Any]) -> list[Any]:
+        reply = await self._bus.call(Message(_BUS, _BUS_PATH, _BUS, member, signature=signature, body=body))
+        if reply is None or reply.message_type == MessageType.ERROR:
+            raise helper.HelperError(Status.FAILED, f"the bus does not answer {member}")
+        return list(reply.body)
+
+
+def _file(message: Message) -> int:
+    """The descriptor that a call brings; a body can name one that has not come."""
+    try:
+        return int(message.unix_fds[message.body[0]])
+    except IndexError:
+        raise helper.HelperError(Status.BAD_REQUEST, "the file is missing") from None

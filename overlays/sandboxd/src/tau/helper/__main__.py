@@ -1,0 +1,88 @@
+"""One connection of sandboxd's: requests are answered one after another until it closes."""
+
+import grp
+import os
+import pwd
+import socket
+import struct
+import sys
+
+from tau import descriptors, ticket
+from tau.helper.install import commit, remove
+from tau.helper.refusal import RefusedError
+from tau.helper.stage import drop, stage
+from tau.wire import Answer, ProtocolError, Request, Status, Verb, receive_request, send_answer
+
+_UCRED = struct.Struct("iII")
+
+
+def main() -> int:
+    """Serve the connection that systemd hands over as standard input."""
+    os.umask(0o027)
+    connection = socket.socket(fileno=0)
+    _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    if uid != pwd.getpwnam("sandboxd").pw_uid:
+        print(f"user {uid} is not sandboxd", file=sys.stderr)
+        return 1
+    group = grp.getgrnam("sandboxd").gr_gid
+    while True:
+        try:
+            received = receive_request(connection)
+        except ProtocolError as error:
+            print(f"not a request: {error}", file=sys.stderr)
+            return 1
+        if received is None:
+            return 0
+        request, files = received
+        answers: list[int] = []
+        try:
+            answer = _serve(request, files, group, answers)
+        except RefusedError as refusal:
+            answer = Answer(refusal.status, reason=refusal.reason)
+        except ticket.TicketError as error:
+            answer = Answer(Status.NO_TICKET, reason=str(error))
+        except OSError as error:
+            print(f"{request.verb.name}: {error}", file=sys.stderr)
+            answer = Answer(Status.FAILED, reason=error.strerror or "failed")
+        try:
+            send_answer(connection, answer, answers)
+        finally:
+            descriptors.close([*files, *answers])
+
+
+def _serve(request: Request, files: list[int], group: int, answers: list[int]) -> Answer:
+    if request.verb in (Verb.STAGE, Verb.REMOVE) and len(files) == 1:
+        asked = _asked(files[0])
+        files += [asked.bundle] if asked.bundle is not None else []
+        if request.verb == Verb.REMOVE:
+            remove(asked, group)
+            return Answer(Status.DONE)
+        number, manifest = stage(asked, group)
+        content = os.memfd_create("manifest")
+        answers.append(content)
+        os.write(content, manifest)
+        os.lseek(content, 0, os.SEEK_SET)
+        return Answer(Status.DONE, number)
+    if request.verb == Verb.COMMIT and not files:
+        try:
+            commit(request.number, group)
+        finally:
+            drop(request.number)
+    elif request.verb == Verb.DROP and not files:
+        drop(request.number)
+    else:
+        return Answer(Status.BAD_REQUEST, reason="wrong number of files")
+    return Answer(Status.DONE)
+
+
+def _asked(descriptor: int) -> ticket.Asked:
+    try:
+        connection = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        raise ticket.TicketError("is not a socket") from None
+    with connection:
+        return ticket.read(connection)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Install what was staged, and remove what is installed: each a rename, before or after which a power cut finds all."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+
+from tau import record
+from tau.helper import places
+from tau.helper.refusal import RefusedError
+from tau.helper.update import check_update
+from tau.names import is_id
+from tau.ticket import Asked, Wish
+from tau.wire import Status
+
+
+def commit(number: int, group: int) -> None:
+    """Install what was staged under a number, for the user who asked for it.
+
+    :raises RefusedError: when another signer's app has the id, or a later version is installed.
+    """
+    try:
+        new = record.read(places.staged(number, "record"))
+    except record.RecordError:
+        raise RefusedError(Status.NOT_THERE, "is not staged") from None
+    with _locked(new.uid, group):
+        check_update(new)
+        folder = places.app_folder(new.uid, new.app)
+        places.make_folder(folder, group)
+        version = folder / new.root_hash.hex()
+        if version.exists():  # of an installation that was cut off
+            shutil.rmtree(version)
+        unfinished = folder / f".{new.root_hash.hex()}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        places.make_folder(unfinished, group)
+        for suffix, name in (("raw", places.BUNDLE), ("roothash", places.ROOT_HASH), ("record", places.RECORD)):
+            places.staged(number, suffix).rename(unfinished / name)
+        unfinished.rename(version)
+        link = folder / f".{places.CURRENT}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(version.name)
+        link.replace(folder / places.CURRENT)
+        os.sync()
+        for other in folder.iterdir():
+            if other.name not in (places.CURRENT, version.name):
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def remove(asked: Asked, group: int) -> None:
+    """Remove an app of the user who asks for it; its data in the user's home stays.
+
+    :raises RefusedError: when there is no such app.
+    """
+    if asked.wish != Wish.REMOVE or not is_id(asked.app):
+        raise RefusedError(Status.NO_TICKET, "does not ask for the removal of an app")
+    with _locked(asked.uid, group):
+        folder = places.app_folder(asked.uid, asked.app)
+        if not (folder / places.CURRENT).is_symlink():
+            raise RefusedError(Status.NOT_THERE, "is not installed")
+        (folder / places.CURRENT).unlink()
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked(uid: int, group: int) -> Iterator[None]:
+    """Keep others from changing the same user's apps."""
+    folder = places.APPS / str(uid)
+    places.make_folder(folder, group)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

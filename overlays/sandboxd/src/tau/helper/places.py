@@ -1,0 +1,39 @@
+"""Where the helper keeps what: all of it root's, and readable for sandboxd."""
+
+import os
+from pathlib import Path
+
+#: Bundles that were copied and not yet installed: NUMBER.raw, NUMBER.roothash, NUMBER.record.
+STAGED = Path("/var/lib/tau/sandbox/staged")
+#: Installed apps: UID/ID/ROOT-HASH/, with a link `current` to one of these.
+APPS = Path("/var/lib/tau/sandbox/apps")
+#: In such a folder. systemd takes the root hash from the file that is called like the image (systemd-dissect(1)).
+BUNDLE, ROOT_HASH, RECORD = "bundle.raw", "bundle.roothash", "record"
+CURRENT = "current"
+
+
+def staged(number: int, suffix: str) -> Path:
+    """Return a file of what was staged under a number."""
+    return STAGED / f"{number:016x}.{suffix}"
+
+
+def app_folder(uid: int, app: str) -> Path:
+    """Return the folder of one user's app."""
+    return APPS / str(uid) / app
+
+
+def make_folder(path: Path, group: int) -> None:
+    """Make a folder that the group can read, if there is none."""
+    path.mkdir(mode=0o750, exist_ok=True)
+    os.chown(path, -1, group)
+
+
+def write_file(path: Path, content: bytes, group: int) -> None:
+    """Write a new file that the group can read, and have it on the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    try:
+        os.fchown(descriptor, -1, group)
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,127 @@
+"""The one table of permissions: what an app may ask for, what it becomes, and how it is taken away again.
+
+The manifest's checker, the prompts, the helper and the documentation are all made from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+#: What happens to what is open already when a permission is revoked while the app runs. New connections and opens
+#: are refused at once in each case. ``ends``: open connections are cut. ``stays``: what is open stays open until the
+#: app ends, which the user is told.
+Revocation = Literal["ends", "stays"]
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Something that an app may ask for.
+
+    :param name: as a manifest writes it.
+    :param plain: what a prompt calls it, after "wants to": no word that only a programmer knows.
+    :param becomes: what it is made of on the system, for the documentation.
+    :param revocation: what becomes of what is open.
+    """
+
+    name: str
+    plain: str
+    becomes: str
+    revocation: Revocation
+
+
+#: A directory of the user's by the name that a manifest gives it, and the key of xdg-user-dirs(5) that says where it
+#: lies. The home itself has none.
+PLACES: dict[str, str | None] = {"home": None, "documents": "DOCUMENTS", "downloads": "DOWNLOAD"}
+#: The keys of the directories that ``filesystem:ro`` and ``filesystem:rw`` mean: what people keep documents in, and
+#: so neither dot-files nor keys, programs that start by themselves, or other apps' data.
+DOCUMENT_PLACES = ("DOCUMENTS", "DOWNLOAD", "MUSIC", "PICTURES", "VIDEOS")
+
+_PLACE_WORDS = {
+    "home": "your home folder, without hidden files",
+    "documents": "your Documents folder",
+    "downloads": "your Downloads folder",
+    "picked": "a folder that you choose",
+}
+
+
+def _filesystem() -> list[Permission]:
+    found = []
+    for mode, verb in (("ro", "read the files in"), ("rw", "read, change and delete the files in")):
+        attached = (
+            f"the directory, opened by the user's own agent, attached {'read-only ' if mode == 'ro' else ''}below"
+        )
+        found.append(
+            Permission(
+                f"filesystem:{mode}",
+                f"{verb} your Documents, Downloads, Music, Pictures and Videos folders",
+                f"each {attached} /run/tau/files",
+                "stays",
+            )
+        )
+        found += [
+            Permission(f"filesystem:{mode}:{place}", f"{verb} {words}", f"{attached} /run/tau/files", "stays")
+            for place, words in _PLACE_WORDS.items()
+        ]
+    return found
+
+
+#: Every permission that there is, by name, in the order in which a user sees them. Each begins as "ask".
+PERMISSIONS: dict[str, Permission] = {
+    permission.name: permission
+    for permission in (
+        Permission(
+            "network",
+            "use the internet",
+            "a virtual Ethernet link into the app's network namespace, addresses outside of the local networks",
+            "ends",
+        ),
+        Permission(
+            "lan",
+            "reach devices on your local network",
+            "the same link, addresses of the local networks (RFC 1918, RFC 4193, link-local)",
+            "ends",
+        ),
+        Permission("camera", "use the camera", "the nodes /dev/video*, attached while they are allowed", "stays"),
+        Permission("microphone", "use the microphone", "the capture nodes of /dev/snd, the same way", "stays"),
+        *_filesystem(),
+    )
+}
+
+#: What manifests of other systems ask for and this one does not have yet.
+UNAVAILABLE = frozenset(
+    [
+        "audio",
+        "bluetooth",
+        "clipboard",
+        "contacts",
+        "display",
+        "gpu",
+        "keyboard",
+        "location",
+        "notifications",
+        "printing",
+        "screenshot",
+        "session-bus",
+        "smartcard",
+        "system-bus",
+        "tor",
+        "usb",
+        "vpn",
+        "wayland",
+        "x11",
+    ]
+)
+
+#: A bit for each permission, by name, where a set of them is one number. Numbers are kept in records: new ones go to
+#: the end.
+BITS: dict[str, int] = {name: 1 << index for index, name in enumerate(PERMISSIONS)}
+
+
+def mask_of(names: Iterable[str]) -> int:
+    """Return a set of permissions as a number."""
+    return sum(BITS[name] for name in set(names))
+
+
+def names_of(mask: int) -> tuple[str, ...]:
+    """Return the permissions of a number, in the table's order; bits that mean nothing are left out."""
+    return tuple(name for name, bit in BITS.items() if mask & bit)

@@ -1,0 +1,122 @@
+"""A user's word, given to sandboxd and believed by the helper: a pair of connected sockets that the user made.
+
+The kernel says of a socket pair who made it (SO_PEERCRED, SO_PEERPIDFD; unix(7)), whoever holds it now, and what was
+written into one end can be read from the other alone, files that travel with it included. So sandboxd can hand on
+what a user asked for, and neither make it nor change it: one that was taken over installs, removes and starts nothing
+that nobody asked for.
+"""
+
+import os
+import re
+import socket
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from tau import descriptors
+from tau.limits import FIRST_UID, LAST_UID
+
+#: socket(7); Python has no name for it yet.
+_SO_PEERPIDFD = 77
+_UCRED = struct.Struct("iII")
+#: What is asked for, and an id.
+_WORDS = struct.Struct("!B7x128s")
+
+
+class Wish(IntEnum):
+    """What a ticket is good for."""
+
+    INSTALL = 1
+    REMOVE = 2
+
+
+class TicketError(Exception):
+    """The ticket is none, or not one for this."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asked for.
+
+    :param uid: of the user.
+    :param app: the id, for a removal.
+    :param bundle: a descriptor of the file, for an installation; whoever reads the ticket closes it.
+    """
+
+    uid: int
+    wish: Wish
+    app: str
+    bundle: int | None
+
+
+def write(wish: Wish, bundle: int | None = None, app: str = "") -> tuple[socket.socket, socket.socket]:
+    """Make a ticket: the first socket is handed over, the second kept open until the answer is there.
+
+    :param bundle: a descriptor of the bundle to install.
+    """
+    given, kept = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    socket.send_fds(kept, [_WORDS.pack(wish, app.encode("ascii"))], [] if bundle is None else [bundle])
+    return given, kept
+
+
+def read(ticket: socket.socket) -> Asked:
+    """Take a ticket's words, which it has once.
+
+    :raises TicketError: when it was not made by a person's process in a login session that still lives.
+    """
+    uid = _maker(ticket)
+    try:
+        words, files, cut_off = descriptors.receive(ticket, _WORDS.size, 1, socket.MSG_DONTWAIT)
+    except OSError:
+        raise TicketError("says nothing, or has been used") from None
+    try:
+        wish, app = _WORDS.unpack(words)
+        asked = Asked(uid, Wish(wish), app.rstrip(b"\0").decode("ascii"), files[0] if files else None)
+        if cut_off or (asked.bundle is None) == (asked.wish == Wish.INSTALL):
+            raise ValueError
+    except (struct.error, ValueError):
+        descriptors.close(files)
+        raise TicketError("says what nobody can ask for") from None
+    return asked
+
+
+def _maker(ticket: socket.socket) -> int:
+    """The user whose process, in a login session of theirs, made a ticket.
+
+    :raises TicketError: when it is nobody's.
+    """
+    if (ticket.family, ticket.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
+        raise TicketError("is none")
+    try:
+        _, uid, _ = _UCRED.unpack(ticket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        pidfd = ticket.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except OSError as error:
+        raise TicketError(f"is none: {error.strerror}") from None
+    try:
+        group = _cgroup(pidfd)
+    finally:
+        os.close(pidfd)
+    if not FIRST_UID <= uid <= LAST_UID:
+        raise TicketError(f"is of user {uid}, who is nobody's login")
+    # An app of the user's has the same uid. It has no login session, and can't get into one (systemd-logind).
+    if not re.match(rf"/user\.slice/user-{uid}\.slice/", group):
+        raise TicketError(f"was not made in a login session of user {uid}")
+    return int(uid)
+
+
+def _cgroup(pidfd: int) -> str:
+    """The control group of the process that a pidfd stands for (cgroups(7)).
+
+    :raises TicketError: when the process has ended.
+    """
+    try:
+        pid = re.search(r"^Pid:\t(\d+)$", Path(f"/proc/self/fdinfo/{pidfd}").read_text(), re.MULTILINE)
+        text = Path(f"/proc/{pid[1]}/cgroup").read_text() if pid else ""
+        # The number is the process's own as long as that lives: looked at again, it has not been another's meanwhile.
+        again = re.search(r"^Pid:\t(\d+)$", Path(f"/proc/self/fdinfo/{pidfd}").read_text(), re.MULTILINE)
+    except OSError:
+        raise TicketError("is of a process that has ended") from None
+    if not pid or not again or again[1] != pid[1]:
+        raise TicketError("is of a process that has ended")
+    return text.partition("::")[2].strip()

@@ -1,0 +1,124 @@
+"""What sandboxd and its helper say to each other: fixed fields, so that a part that is root has nothing to parse.
+
+One datagram for a request, one for the answer, over a SEQPACKET socket (unix(7)); files travel as descriptors.
+"""
+
+import socket
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from tau import descriptors
+
+#: Where the helper listens.
+HELPER_SOCKET = "/run/tau/helper"
+_REQUEST = struct.Struct("!B7xQ")
+_ANSWER = struct.Struct("!B7xQ240s")
+MAX_FILES = 4
+
+
+class Verb(IntEnum):
+    """What can be asked of the helper."""
+
+    #: Copy a bundle and look at it. Files: the user's ticket, which holds it. Answer: a number, the manifest as a file.
+    STAGE = 1
+    #: Install what was staged under a number.
+    COMMIT = 2
+    #: Forget what was staged under a number.
+    DROP = 3
+    #: Remove an app. Files: the user's ticket, which says which.
+    REMOVE = 4
+
+
+class Status(IntEnum):
+    """How it went."""
+
+    DONE = 0
+    #: The request itself is wrong; no user's doing.
+    BAD_REQUEST = 1
+    #: The user has not asked for it.
+    NO_TICKET = 2
+    #: The bundle can't be trusted, or not be read.
+    BAD_BUNDLE = 3
+    #: The app was installed with another signer's bundle.
+    OTHER_SIGNER = 4
+    #: A later version is installed.
+    OLDER = 5
+    #: There is no such app, or nothing staged under that number.
+    NOT_THERE = 6
+    #: No space is left, or a limit has been reached.
+    NO_SPACE = 7
+    #: The system has failed.
+    FAILED = 8
+    #: This very bundle is installed.
+    SAME = 9
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request: `number` is of what was staged, or 0."""
+
+    verb: Verb
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer. `reason` is a line for a person, at most 240 bytes, and may quote what a bundle says of itself."""
+
+    status: Status
+    number: int = 0
+    reason: str = ""
+
+
+class ProtocolError(Exception):
+    """What was received is no message of this protocol."""
+
+
+def send_request(connection: socket.socket, request: Request, files: list[int]) -> None:
+    """Send a request with files."""
+    socket.send_fds(connection, [_REQUEST.pack(request.verb, request.number)], files)
+
+
+def receive_request(connection: socket.socket) -> tuple[Request, list[int]] | None:
+    """Return the next request and its files, which the caller closes; None when the other side has gone.
+
+    :raises ProtocolError: for anything else. The files that came with it are closed.
+    """
+    data, files = _receive(connection, _REQUEST.size)
+    if not data:
+        return None
+    try:
+        verb, number = _REQUEST.unpack(data)
+        return Request(Verb(verb), number), files
+    except (struct.error, ValueError) as error:
+        descriptors.close(files)
+        raise ProtocolError(str(error)) from None
+
+
+def send_answer(connection: socket.socket, answer: Answer, files: list[int]) -> None:
+    """Send an answer with files."""
+    reason = answer.reason.encode(errors="replace")[:240]
+    socket.send_fds(connection, [_ANSWER.pack(answer.status, answer.number, reason)], files)
+
+
+def receive_answer(connection: socket.socket) -> tuple[Answer, list[int]]:
+    """Return the answer and its files, which the caller closes.
+
+    :raises ProtocolError: when it is none, or the other side has gone.
+    """
+    data, files = _receive(connection, _ANSWER.size)
+    try:
+        status, number, reason = _ANSWER.unpack(data)
+        return Answer(Status(status), number, reason.rstrip(b"\0").decode(errors="replace")), files
+    except (struct.error, ValueError) as error:
+        descriptors.close(files)
+        raise ProtocolError(str(error)) from None
+
+
+def _receive(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    data, files, cut_off = descriptors.receive(connection, size, MAX_FILES)
+    if cut_off:
+        descriptors.close(files)
+        raise ProtocolError("is longer than a message can be")
+    return data, files
