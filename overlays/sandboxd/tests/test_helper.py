@@ -1,6 +1,8 @@
 """The helper's installing and removing: all or nothing, whenever it is cut off."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,8 @@ from tau.helper.refusal import RefusedError
 from tau.record import Record, read
 from tau.ticket import Asked, Wish
 from tau.wire import Status
+
+from overlays.sandboxd.tests.tools import SOURCE
 
 APP = Record(1000, "org.example.app", (1, 0, 0, 0), 1, 0, b"h" * 32, b"s" * 32, ("bin/app",))
 GROUP = os.getgid()
@@ -164,3 +168,14 @@ def test_a_disk_that_is_full(store: Path, monkeypatch: pytest.MonkeyPatch) -> No
     os.close(descriptor)
     assert caught.value.status == Status.NO_SPACE
     assert list(places.STAGED.iterdir()) == []
+
+
+def test_what_is_root_loads_no_parser() -> None:
+    """Not by accident either: whatever the helper imports is the privileged part."""
+    listed = "import sys, tau.helper.__main__; print(*(name for name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", listed], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
+    )
+    loaded = done.stdout.split()
+    assert "tau.helper.stage" in loaded, done.stderr
+    assert not {"json", "tau.manifest", "tau.strict_json", "tau.signature", "tau.gpt"} & set(loaded)

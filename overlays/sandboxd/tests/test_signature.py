@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau import gpt
-from tau.pack import CERTIFICATE_PARTITION
+from tau.gpt import CERTIFICATE_PARTITION
 from tau.signature import SIGNATURE_PARTITIONS
 
 from overlays.sandboxd.tests.tools import Tools

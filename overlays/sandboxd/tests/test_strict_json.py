@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau.findings import Place
-from tau.strict_json import MAX_BYTES, MAX_DEPTH, key_text, parse
+from tau.limits import MAX_MANIFEST
+from tau.strict_json import MAX_DEPTH, key_text, parse
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _scalars = st.none() | st.booleans() | st.integers(-(10**14), 10**14) | _text
@@ -90,8 +91,8 @@ def test_what_is_no_text() -> None:
 
 
 def test_limits() -> None:
-    assert "nested more than" in parse(b"[" * MAX_BYTES).findings[0].message
+    assert "nested more than" in parse(b"[" * MAX_MANIFEST).findings[0].message
     assert "nested more than" in parse(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)).findings[0].message
     assert parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH).findings == []
-    assert "is larger than 64 KiB" in parse(b" " * (MAX_BYTES + 1)).findings[0].message
-    assert parse(b"1" + b" " * (MAX_BYTES - 1)).value == 1
+    assert "is larger than 64 KiB" in parse(b" " * (MAX_MANIFEST + 1)).findings[0].message
+    assert parse(b"1" + b" " * (MAX_MANIFEST - 1)).value == 1

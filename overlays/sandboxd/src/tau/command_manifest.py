@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from tau.findings import printable
-from tau.manifest import FILE_NAME, check
-from tau.strict_json import MAX_BYTES
+from tau.manifest import FILE_NAME, check, read
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +31,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(path: Path, *, as_json: bool) -> int:
     path = path / FILE_NAME if path.is_dir() else path
     try:
-        with path.open("rb") as file:
-            findings = check(file.read(MAX_BYTES + 1)).findings
+        findings = check(read(path)).findings
     except OSError as error:
         message = f"can't be read: {error.strerror}"
         _tell({"file": str(path), "message": message}, f"{path}: {message}", as_json=as_json)

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from tau.findings import printable
-from tau.manifest import FILE_NAME, Checked, check
+from tau.manifest import FILE_NAME, check, read
 from tau.pack import ARCHITECTURES, PackError, Signer, bundle_name, pack
-from tau.strict_json import MAX_BYTES
 
 _NEW_KEY = """openssl req -x509 -newkey rsa:3072 -noenc -days 3650 -subj "/CN=YOUR NAME" -keyout KEY -out CERTIFICATE"""
 
@@ -30,8 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Pack the folder; returns 1 when there is no bundle."""
     path = options.folder / FILE_NAME
     try:
-        with path.open("rb") as file:
-            checked: Checked = check(file.read(MAX_BYTES + 1))
+        checked = check(read(path))
     except OSError as error:
         return _fail(f"{path}: can't be read: {error.strerror}")
     if checked.manifest is None:

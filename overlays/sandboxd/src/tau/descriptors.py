@@ -1,4 +1,4 @@
-"""Receive file descriptors with a message (unix(7), SCM_RIGHTS).
+"""Receive file descriptors with a message (unix(7), SCM_RIGHTS), and learn who is at the other end.
 
 Not by Python's socket.recv_fds: it drops its flags (3.11 to 3.13), so that it waits where it must not, and what it
 receives is inherited by every program that is started.
@@ -7,7 +7,10 @@ receives is inherited by every program that is started.
 import array
 import os
 import socket
+import struct
 from collections.abc import Iterable
+
+_UCRED = struct.Struct("iII")
 
 
 def receive(connection: socket.socket, size: int, most: int, flags: int = 0) -> tuple[bytes, list[int], bool]:
@@ -25,6 +28,15 @@ def receive(connection: socket.socket, size: int, most: int, flags: int = 0) -> 
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             found.frombytes(content[: len(content) // found.itemsize * found.itemsize])
     return data, list(found), bool(got & (socket.MSG_TRUNC | socket.MSG_CTRUNC))
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """Return the user whose process made the other end of a Unix socket (SO_PEERCRED, unix(7)).
+
+    :raises OSError: as getsockopt(2).
+    """
+    _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return int(uid)
 
 
 def close(descriptors: Iterable[int]) -> None:

@@ -8,6 +8,8 @@ import struct
 import uuid
 from dataclasses import dataclass
 
+#: The type of the partition of a bundle that holds the signer's certificate (PEM).
+CERTIFICATE_PARTITION = uuid.UUID("6f1b3a4e-52c8-4d0b-9a57-1d6c8e0f7b21")
 _SECTOR = 512
 _HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
 _ENTRY = struct.Struct("<16s16sQQQ72s")

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from tau.findings import Finding, Place, nearest, quoted
+from tau.limits import MAX_MANIFEST
 from tau.names import ID, MAX_ID
 from tau.permissions import PERMISSIONS, UNAVAILABLE
 from tau.seccomp_groups import ADDITIONS
@@ -63,6 +65,15 @@ class Checked:
 
     manifest: Manifest | None
     findings: list[Finding] = field(default_factory=list)
+
+
+def read(path: FilePath) -> bytes:
+    """Return a manifest's content; of a file that is too large, enough for :func:`check` to refuse it.
+
+    :raises OSError: when it can't be read.
+    """
+    with path.open("rb") as file:
+        return file.read(MAX_MANIFEST + 1)
 
 
 def check(data: bytes) -> Checked:

@@ -15,6 +15,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from tau.gpt import CERTIFICATE_PARTITION
 from tau.manifest import Manifest
 from tau.staging import StagingError, program_problem, stage
 
@@ -24,8 +25,6 @@ ARCHITECTURES = {"x86_64": "x86-64", "aarch64": "arm64"}
 TOOLS = {"systemd-repart": "systemd-repart", "mkfs.erofs": "erofs-utils", "openssl": "openssl"}
 #: Oldest systemd-repart that knows what is asked of it (--copy-source=, Minimize= of erofs).
 OLDEST_REPART = 255
-#: The type of the partition that holds the signer's certificate (PEM).
-CERTIFICATE_PARTITION = uuid.UUID("6f1b3a4e-52c8-4d0b-9a57-1d6c8e0f7b21")
 _BLOCK = 4096
 #: Namespace of the seeds, from which systemd-repart derives the partitions' UUIDs (RFC 9562, version 5).
 _SEEDS = uuid.UUID("0c5b8c1e-8a0e-4f0e-9f5b-3e6a3f1d7c52")

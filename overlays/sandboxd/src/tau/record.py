@@ -12,6 +12,8 @@ from tau.names import is_id
 _MAGIC = b"TAUAPP1\n"
 #: Magic, uid, permissions, additions, four numbers of the version, id, root hash, signer, length of the command.
 _FIELDS = struct.Struct("!8sIII4I128s32s32sI")
+#: What a bundle's reader writes before a record that the manifest follows: how long it is.
+LENGTH = struct.Struct("!I")
 #: Longest command with all its arguments, in bytes.
 MAX_COMMAND = 128 * 1024
 

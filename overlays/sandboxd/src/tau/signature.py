@@ -18,7 +18,6 @@ import uuid
 from dataclasses import dataclass
 
 from tau import gpt
-from tau.pack import CERTIFICATE_PARTITION
 
 #: The partition type of the signature of a root partition's verity, by architecture as uname(1) calls it
 #: (https://uapi-group.org/specifications/specs/discoverable_partitions_specification/).
@@ -59,10 +58,10 @@ def check(image: int, architecture: str) -> Signed:
         if wanted not in parts:
             others = [name for name, kind in SIGNATURE_PARTITIONS.items() if kind in parts]
             raise SignatureError(f"is for {others[0]}, and this is {architecture}" if others else "is not signed")
-        if CERTIFICATE_PARTITION not in parts:
+        if gpt.CERTIFICATE_PARTITION not in parts:
             raise SignatureError("does not say who signed it")
         root_hash, signature = _signature(gpt.read(image, parts[wanted], _MAX_SMALL))
-        pem = gpt.read(image, parts[CERTIFICATE_PARTITION], _MAX_SMALL)
+        pem = gpt.read(image, parts[gpt.CERTIFICATE_PARTITION], _MAX_SMALL)
         signer = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode("ascii").strip())).digest()
     except gpt.TableError as error:
         raise SignatureError(str(error)) from None

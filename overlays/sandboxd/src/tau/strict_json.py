@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tau.findings import Finding, Place, quoted
+from tau.limits import MAX_MANIFEST
 
-#: Largest text, in bytes.
-MAX_BYTES = 64 * 1024
 #: Deepest nesting of arrays and objects.
 MAX_DEPTH = 8
 
@@ -52,8 +51,8 @@ class Document:
 def parse(data: bytes) -> Document:
     """Read JSON. It never raises: what is wrong is in the document's findings."""
     document = Document()
-    if len(data) > MAX_BYTES:
-        document.findings.append(Finding(Place(1, 1), "", f"is larger than {MAX_BYTES // 1024} KiB"))
+    if len(data) > MAX_MANIFEST:
+        document.findings.append(Finding(Place(1, 1), "", f"is larger than {MAX_MANIFEST // 1024} KiB"))
         return document
     try:
         text = data.decode()

@@ -19,7 +19,6 @@ from tau.limits import FIRST_UID, LAST_UID
 
 #: socket(7); Python has no name for it yet.
 _SO_PEERPIDFD = 77
-_UCRED = struct.Struct("iII")
 #: What is asked for, and an id.
 _WORDS = struct.Struct("!B7x128s")
 
@@ -89,7 +88,7 @@ def _maker(ticket: socket.socket) -> int:
     if (ticket.family, ticket.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
         raise TicketError("is none")
     try:
-        _, uid, _ = _UCRED.unpack(ticket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        uid = descriptors.peer_uid(ticket)
         pidfd = ticket.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
     except OSError as error:
         raise TicketError(f"is none: {error.strerror}") from None
@@ -102,7 +101,7 @@ def _maker(ticket: socket.socket) -> int:
     # An app of the user's has the same uid. It has no login session, and can't get into one (systemd-logind).
     if not re.match(rf"/user\.slice/user-{uid}\.slice/", group):
         raise TicketError(f"was not made in a login session of user {uid}")
-    return int(uid)
+    return uid
 
 
 def _cgroup(pidfd: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tau import descriptors
 from tau.bus_names import CALL_SECONDS
-from tau.strict_json import MAX_BYTES
+from tau.limits import MAX_MANIFEST
 from tau.wire import HELPER_SOCKET, Answer, ProtocolError, Request, Status, Verb, receive_answer, send_request
 
 
@@ -36,7 +36,7 @@ def stage(ticket: int) -> Staged:
     try:
         if len(files) != 1:
             raise HelperError(Status.FAILED, "the helper's answer lacks the manifest")
-        return Staged(answer.number, os.pread(files[0], MAX_BYTES, 0))
+        return Staged(answer.number, os.pread(files[0], MAX_MANIFEST, 0))
     finally:
         descriptors.close(files)
 

@@ -4,7 +4,6 @@ import grp
 import os
 import pwd
 import socket
-import struct
 import sys
 
 from tau import descriptors, ticket
@@ -13,14 +12,12 @@ from tau.helper.refusal import RefusedError
 from tau.helper.stage import drop, stage
 from tau.wire import Answer, ProtocolError, Request, Status, Verb, receive_request, send_answer
 
-_UCRED = struct.Struct("iII")
-
 
 def main() -> int:
     """Serve the connection that systemd hands over as standard input."""
     os.umask(0o027)
     connection = socket.socket(fileno=0)
-    _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    uid = descriptors.peer_uid(connection)
     if uid != pwd.getpwnam("sandboxd").pw_uid:
         print(f"user {uid} is not sandboxd", file=sys.stderr)
         return 1

@@ -13,10 +13,8 @@ from tau import record
 from tau.helper import places
 from tau.helper.refusal import RefusedError
 from tau.helper.update import check_update
-from tau.limits import MAX_BUNDLE
-from tau.reader import HEADER
+from tau.limits import MAX_BUNDLE, MAX_MANIFEST
 from tau.record import Record
-from tau.strict_json import MAX_BYTES
 from tau.ticket import Asked, Wish
 from tau.wire import Status
 
@@ -123,10 +121,10 @@ def _content(number: int) -> tuple[Record, bytes]:
     image = places.staged(number, "raw")
     command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
     command += [f"--unit=tau-reader-{number:016x}.service", f"--property=MountImages={image}:/app"]
-    most = HEADER.size + record.MAX_COMMAND + MAX_BYTES + 1024
+    most = record.LENGTH.size + record.MAX_COMMAND + MAX_MANIFEST + 1024
     said = _ask([*command, "--", *_PYTHON, _MODULE.format("reader")], subprocess.DEVNULL, most, user=None)
-    (length,) = HEADER.unpack_from(said.ljust(HEADER.size, b"\0"))
-    body = said[HEADER.size :]
+    (length,) = record.LENGTH.unpack_from(said.ljust(record.LENGTH.size, b"\0"))
+    body = said[record.LENGTH.size :]
     try:
         return record.unpack(body[:length]), body[length:]
     except record.RecordError:
