@@ -1,5 +1,7 @@
 """What the tests of the sandbox share with those of the build system (hypothesis' settings), and with each other."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,12 +9,18 @@ import pytest
 
 import tests.conftest  # noqa: F401
 from image.paths import Paths
+from image.plan import Plan
 from image.toolbox import Toolbox, is_built
 from overlays.sandboxd.tests.tools import Tools
+from qemu.machine import Machine
+from qemu.terminal import Terminal
 from tests.project import ROOT
 
-#: An app whose folder is small, and whose program says what it is.
-PROGRAM = '#!/bin/sh\necho "hello from $0"\n'
+APP = "org.example.app"
+#: An app that runs what it is told to, or says what it is.
+PROGRAM = '#!/bin/sh\n[ $# -gt 0 ] || exec echo "hello from $0"\nexec "$@"\n'
+PROBES = Path(__file__).parent / "probes"
+Bring = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +45,8 @@ def app(tmp_path: Path) -> Path:
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/app").write_text(PROGRAM)
     (folder / "bin/app").chmod(0o700)
+    for probe in PROBES.glob("*.py"):
+        shutil.copy(probe, folder / "bin")
     (folder / "manifest.tau").write_text('{"id": "org.example.app", "permissions": ["network"], "version": "1.2"}')
     return folder
 
@@ -52,3 +62,44 @@ def pack(tools: Tools, signer: tuple[Path, Path]) -> Callable[[Path, Path], Path
         return target
 
     return packed
+
+
+@pytest.fixture
+def bring(tools: Tools, signer: tuple[Path, Path], app: Path, plan: Plan, machine: Machine) -> Bring:
+    """Make a bundle and bring it to the machine; returns its path there."""
+
+    def brought(
+        file: str,
+        /,
+        by: tuple[Path, Path] = signer,
+        edit: tuple[bytes, bytes] = (b"", b""),
+        programs: dict[str, str] | None = None,
+        **manifest: object,
+    ) -> str:
+        for name, text in (programs or {}).items():
+            (app / "bin" / name).write_text(text)
+            (app / "bin" / name).chmod(0o755)
+        content = {"id": APP, "permissions": ["network"], "version": "1.2", **manifest}
+        (app / "manifest.tau").write_text(json.dumps(content))
+        target = app.parent / f"{file}.raw"
+        key, certificate = by
+        done = tools.tau(
+            "pack", app, "--key", key, "--certificate", certificate, "--output", target, "--arch", plan.arch
+        )
+        assert done.returncode == 0, done.stderr
+        data = target.read_bytes()
+        assert not edit[0] or data.count(edit[0]) == 1, "what is to be tampered with is not there once"
+        path = f"/var/tmp/{file}.raw"  # noqa: S108 - on the machine under test
+        assert (
+            machine.run(f"cat >{path} && chmod 644 {path}", stdin=data.replace(*edit) if edit[0] else data).status == 0
+        )
+        return path
+
+    return brought
+
+
+@pytest.fixture
+def user(terminal: Terminal) -> Terminal:
+    """The first user, logged in on the console."""
+    terminal.log_in()
+    return terminal

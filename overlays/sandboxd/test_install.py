@@ -1,55 +1,18 @@
 """Installing apps: by the user who asks, for that user, from a bundle whose signature is in order, and nobody else."""
 
-import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from image.plan import Plan
+from overlays.sandboxd.conftest import APP, Bring
 from overlays.sandboxd.tests.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
 pytestmark = [pytest.mark.row(11), pytest.mark.destructive]
 
-APP = "org.example.app"
 STORE = "/var/lib/tau/sandbox"
-Bring = Callable[..., str]
-
-
-@pytest.fixture
-def bring(tools: Tools, signer: tuple[Path, Path], app: Path, plan: Plan, machine: Machine) -> Bring:
-    """Make a bundle and bring it to the machine; returns its path there."""
-
-    def brought(
-        file: str, /, by: tuple[Path, Path] = signer, edit: tuple[bytes, bytes] = (b"", b""), **manifest: object
-    ) -> str:
-        content = {"id": APP, "permissions": ["network"], "version": "1.2", **manifest}
-        (app / "manifest.tau").write_text(json.dumps(content))
-        target = app.parent / f"{file}.raw"
-        key, certificate = by
-        done = tools.tau(
-            "pack", app, "--key", key, "--certificate", certificate, "--output", target, "--arch", plan.arch
-        )
-        assert done.returncode == 0, done.stderr
-        data = target.read_bytes()
-        assert not edit[0] or data.count(edit[0]) == 1, "what is to be tampered with is not there once"
-        path = f"/var/tmp/{file}.raw"
-        assert (
-            machine.run(f"cat >{path} && chmod 644 {path}", stdin=data.replace(*edit) if edit[0] else data).status == 0
-        )
-        return path
-
-    return brought
-
-
-@pytest.fixture
-def user(terminal: Terminal) -> Terminal:
-    """The first user, logged in on the console."""
-    terminal.log_in()
-    return terminal
 
 
 def refused(user: Terminal, command: str) -> str:
@@ -152,7 +115,8 @@ def test_only_a_person_who_is_logged_in_asks(user: Terminal, machine: Machine, b
     said = machine.fail(f"{as_app} install --yes {bundle} 2>&1", 120)
     assert said.strip() == f"{bundle}: was not made in a login session of user {machine.succeed(f'id -u {USER}')}"
     user.succeed(f"tau install --yes {bundle}", 120)
-    assert "was not made in a login session" in machine.fail(f"{as_app} remove {APP} 2>&1", 120)
+    for wish in ("remove", "run"):
+        assert "was not made in a login session" in machine.fail(f"{as_app} {wish} {APP} 2>&1", 120)
     assert "is of user 0, who is nobody's login" in machine.fail(f"tau install --yes {bundle} 2>&1", 120)
     assert installed(user) == [f"{APP}  1.2  network"]
 
@@ -162,6 +126,7 @@ import os, socket, sys
 sys.path.insert(0, "/usr/lib/tau/python")
 from tau import ticket
 from tau.daemon import helper
+from tau.launch import Launch
 from tau.wire import Request, Verb
 
 def attempt(name, call, *arguments):
@@ -170,10 +135,12 @@ def attempt(name, call, *arguments):
     except helper.HelperError as error:
         print(name, error.status.name, error.reason)
 
-given, kept = ticket.write(ticket.Wish.INSTALL, os.open(sys.argv[1], os.O_RDONLY))
+given, kept = ticket.write(ticket.Wish.INSTALL, [os.open(sys.argv[1], os.O_RDONLY)])
 attempt("own-ticket", helper.stage, given.fileno())
 given, kept = ticket.write(ticket.Wish.REMOVE, app="org.example.app")
 attempt("own-removal", helper.remove, given.fileno())
+given, kept = ticket.write(ticket.Wish.RUN, (0, 1, 2), "org.example.app", Launch().pack())
+attempt("own-start", helper.start, given.fileno())
 attempt("no-ticket", helper.stage, os.open(sys.argv[1], os.O_RDONLY))
 tcp = socket.socket()
 attempt("tcp", helper.stage, tcp.fileno())
@@ -202,6 +169,7 @@ def test_a_sandboxd_that_was_taken_over_installs_nothing_of_its_own(
     assert results == [
         ["own-ticket", "NO_TICKET"],
         ["own-removal", "NO_TICKET"],
+        ["own-start", "NO_TICKET"],
         ["no-ticket", "NO_TICKET"],
         ["tcp", "NO_TICKET"],
         ["number", "NOT_THERE"],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tau.helper import install, places, stage
+from tau.helper import app_profile, install, instance, places, stage
 from tau.helper.refusal import RefusedError
 from tau.record import Record, read
 from tau.ticket import Asked, Wish
@@ -25,6 +25,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("STAGED", "APPS"):
         monkeypatch.setattr(places, name, tmp_path / name.lower())
         (tmp_path / name.lower()).mkdir()
+    # apparmor_parser is the image's: that it takes the profile is seen there.
+    monkeypatch.setattr(app_profile, "_parser", lambda *_: True)
     return tmp_path
 
 
@@ -53,7 +55,12 @@ def test_an_app_and_its_update() -> None:
     assert current() == newer
     folder = places.app_folder(1000, APP.app)
     assert {path.name for path in folder.iterdir()} == {"current", newer.root_hash.hex()}
-    assert {path.name for path in (folder / "current").iterdir()} == {"bundle.raw", "bundle.roothash", "record"}
+    assert {path.name for path in (folder / "current").iterdir()} == {
+        "bundle.raw",
+        "bundle.roothash",
+        "profile",
+        "record",
+    }
     assert (folder / "current" / "bundle.roothash").read_text() == newer.root_hash.hex()
 
 
@@ -70,7 +77,7 @@ def test_apps_are_each_users_own() -> None:
     install.commit(staged(1, APP), GROUP)
     other = replace(APP, uid=1001, signer=b"o" * 32)
     install.commit(staged(2, other), GROUP)
-    install.remove(Asked(1001, Wish.REMOVE, APP.app, None), GROUP)
+    install.remove(Asked(1001, Wish.REMOVE, APP.app, ()), GROUP)
     assert current() == APP
 
 
@@ -129,15 +136,15 @@ def test_a_cut_at_any_step_leaves_the_old_or_the_new(cut: int) -> None:
 
 def test_removal() -> None:
     install.commit(staged(1, APP), GROUP)
-    wrong = (Asked(1000, Wish.REMOVE, "../etc", None), Asked(1000, Wish.INSTALL, APP.app, 0))
+    wrong = (Asked(1000, Wish.REMOVE, "../etc", ()), Asked(1000, Wish.INSTALL, APP.app, (0,)))
     for asked in wrong:
         with pytest.raises(RefusedError):
             install.remove(asked, GROUP)
     assert current() == APP
-    install.remove(Asked(1000, Wish.REMOVE, APP.app, None), GROUP)
+    install.remove(Asked(1000, Wish.REMOVE, APP.app, ()), GROUP)
     assert not places.app_folder(1000, APP.app).exists()
     with pytest.raises(RefusedError, match="is not installed"):
-        install.remove(Asked(1000, Wish.REMOVE, APP.app, None), GROUP)
+        install.remove(Asked(1000, Wish.REMOVE, APP.app, ()), GROUP)
 
 
 def test_what_is_staged_is_forgotten() -> None:
@@ -150,10 +157,10 @@ def test_what_is_staged_is_forgotten() -> None:
 def test_a_bundle_that_is_no_file(store: Path) -> None:
     folder = os.open(store, os.O_RDONLY)
     with pytest.raises(RefusedError, match="is not a file"):
-        stage.stage(Asked(1000, Wish.INSTALL, "", folder), GROUP)
+        stage.stage(Asked(1000, Wish.INSTALL, "", (folder,)), GROUP)
     os.close(folder)
     with pytest.raises(RefusedError, match="does not ask for an installation"):
-        stage.stage(Asked(1000, Wish.REMOVE, APP.app, None), GROUP)
+        stage.stage(Asked(1000, Wish.REMOVE, APP.app, ()), GROUP)
     assert list(places.STAGED.iterdir()) == []
 
 
@@ -164,7 +171,7 @@ def test_a_disk_that_is_full(store: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(stage, "_RESERVE", real.f_bavail * real.f_frsize)
     descriptor = os.open(bundle, os.O_RDONLY)
     with pytest.raises(RefusedError) as caught:
-        stage.stage(Asked(1000, Wish.INSTALL, "", descriptor), GROUP)
+        stage.stage(Asked(1000, Wish.INSTALL, "", (descriptor,)), GROUP)
     os.close(descriptor)
     assert caught.value.status == Status.NO_SPACE
     assert list(places.STAGED.iterdir()) == []
@@ -179,3 +186,14 @@ def test_what_is_root_loads_no_parser() -> None:
     loaded = done.stdout.split()
     assert "tau.helper.stage" in loaded, done.stderr
     assert not {"json", "tau.manifest", "tau.strict_json", "tau.signature", "tau.gpt"} & set(loaded)
+
+
+def test_what_runs_of_an_app_ends_before_it_is_removed(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install.commit(staged(1, APP), GROUP)
+    stopped: list[str] = []
+    monkeypatch.setattr(
+        instance, "running", lambda: [(1000, APP.app, 1), (1000, "org.example.b", 2), (1001, APP.app, 3)]
+    )
+    monkeypatch.setattr(install, "_systemctl_stop", stopped.extend)
+    install.remove(Asked(1000, Wish.REMOVE, APP.app, ()), GROUP)
+    assert stopped == [instance.unit(1000, APP.app, 1)]

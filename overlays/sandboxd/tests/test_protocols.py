@@ -16,7 +16,7 @@ from tau.ticket import Wish
 from tau.wire import Answer, Request, Status, Verb
 
 _ids = st.from_regex(r"[a-z][a-z0-9_]{0,9}(\.[a-z][a-z0-9_]{0,9}){2,3}", fullmatch=True)
-_numbers = st.integers(0, 2**32 - 1)
+_numbers, _large = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 _words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 _records = st.builds(
     Record,
@@ -28,6 +28,7 @@ _records = st.builds(
     root_hash=st.binary(min_size=32, max_size=32),
     signer=st.binary(min_size=32, max_size=32),
     command=st.lists(_words, min_size=1, max_size=5).map(tuple),
+    layout=st.tuples(_large, _large, _large),
 )
 
 
@@ -122,12 +123,12 @@ def anybody(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("anybody")
 def test_a_ticket_is_read_once() -> None:
     bundle = os.open("/etc/passwd", os.O_RDONLY)
-    given_, kept = ticket.write(Wish.INSTALL, bundle)
+    given_, kept = ticket.write(Wish.INSTALL, [bundle])
     with given_, kept:
         asked = ticket.read(given_)
         assert (asked.uid, asked.wish, asked.app) == (1000, Wish.INSTALL, "")
-        assert asked.bundle is not None and os.path.sameopenfile(asked.bundle, bundle)
-        os.close(asked.bundle)
+        assert len(asked.files) == 1 and os.path.sameopenfile(asked.files[0], bundle)
+        os.close(asked.files[0])
         with pytest.raises(ticket.TicketError, match="says nothing, or has been used"):
             ticket.read(given_)
     os.close(bundle)
@@ -146,10 +147,13 @@ def test_words_that_nobody_can_say(words: bytes) -> None:
 
 
 @pytest.mark.usefixtures("anybody")
-def test_more_files_than_a_ticket_holds() -> None:
+@pytest.mark.parametrize(
+    ("wish", "count"), [(Wish.INSTALL, 0), (Wish.INSTALL, 2), (Wish.REMOVE, 1), (Wish.RUN, 2), (Wish.RUN, 4)]
+)
+def test_another_number_of_files_than_the_wish_takes(wish: Wish, count: int) -> None:
     before = open_files()
     with pair() as (one, other):
-        socket.send_fds(one, [ticket._WORDS.pack(Wish.INSTALL, b"")], [0, 0])
+        socket.send_fds(one, [ticket._WORDS.pack(wish, b"")], [0] * count)
         with pytest.raises(ticket.TicketError):
             ticket.read(other)
     assert open_files() == before

@@ -1,5 +1,6 @@
 """Who signed a bundle: told of one that is in order, and of no other."""
 
+import json
 import os
 import struct
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tau import gpt
 from tau.gpt import CERTIFICATE_PARTITION
-from tau.signature import SIGNATURE_PARTITIONS
+from tau.signature import ROOT_PARTITIONS
+from tau.signed import SIZE, unpack
 
 from overlays.sandboxd.tests.tools import Tools
 
@@ -26,7 +28,7 @@ def verdict(tools: Tools, bundle: Path) -> str:
     """What the check says: the two hashes in hexadecimal, or the reason."""
     done = tools.run("sh", "-c", 'python3 -m tau.signature <"$1" | od -An -v -tx1', "sh", str(bundle))
     raw = bytes.fromhex(done.stdout)
-    return raw.hex() if len(raw) == 64 else raw.decode().strip()
+    return raw.hex() if len(raw) == SIZE else raw.decode().strip()
 
 
 def place(bundle: Path, kind: object) -> gpt.Partition:
@@ -42,15 +44,18 @@ def edit(bundle: Path, kind: object, content: bytes) -> None:
 
 
 def signature_kind() -> object:
-    return SIGNATURE_PARTITIONS[os.uname().machine]
+    return ROOT_PARTITIONS[os.uname().machine][2]
 
 
 def test_a_good_one(tools: Tools, bundle: Path, signer: tuple[Path, Path]) -> None:
     found = verdict(tools, bundle)
     fingerprint = tools.run("openssl", "x509", "-in", str(signer[1]), "-noout", "-fingerprint", "-sha256").stdout
-    assert found[64:] == fingerprint.partition("=")[2].strip().replace(":", "").lower()
+    assert found[64:128] == fingerprint.partition("=")[2].strip().replace(":", "").lower()
     shown = tools.run("sfdisk", "--json", str(bundle)).stdout.replace("-", "").lower()
     assert found[:32] in shown and found[32:64] in shown  # the UUIDs of the first two partitions
+    first, second, *_ = json.loads(tools.run("sfdisk", "--json", str(bundle)).stdout)["partitiontable"]["partitions"]
+    offset, size, hashes = unpack(bytes.fromhex(found)).layout
+    assert (offset, size, hashes) == (first["start"] * 512, first["size"] * 512, second["start"] * 512)
 
 
 def test_another_root_hash(tools: Tools, bundle: Path) -> None:
@@ -76,7 +81,7 @@ def test_the_same_key_under_another_name(tools: Tools, bundle: Path, signer: tup
     )
     edit(bundle, CERTIFICATE_PARTITION, renewed.read_bytes())
     after = verdict(tools, bundle)
-    assert after == "has a wrong signature" or after[64:] != before[64:]
+    assert after == "has a wrong signature" or after[64:128] != before[64:128]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +139,7 @@ def test_files_that_are_no_bundles(tools: Tools, bundle: Path, tmp_path: Path) -
 
 def test_one_for_another_machine(tools: Tools, app: Path, signer: tuple[Path, Path], tmp_path: Path) -> None:
     here = os.uname().machine
-    other = next(name for name in SIGNATURE_PARTITIONS if name != here)
+    other = next(name for name in ROOT_PARTITIONS if name != here)
     target = tmp_path / "other.raw"
     key, certificate = signer
     tools.tau("pack", app, "--key", key, "--certificate", certificate, "--arch", other, "--output", target)

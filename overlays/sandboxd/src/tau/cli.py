@@ -10,6 +10,8 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "install": ("tau.command_install", "install an app from its bundle"),
     "remove": ("tau.command_remove", "remove an app"),
+    "run": ("tau.command_run", "run an app"),
+    "ps": ("tau.command_ps", "list your apps that run"),
     "list": ("tau.command_list", "list your apps"),
     "manifest": ("tau.command_manifest", "check an app's manifest"),
     "pack": ("tau.command_pack", "make a signed bundle of an app's folder"),

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         bundle = os.open(options.bundle, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         return _fail(f"{options.bundle}: can't be read: {error.strerror}")
-    given, kept = ticket.write(ticket.Wish.INSTALL, bundle)
+    given, kept = ticket.write(ticket.Wish.INSTALL, [bundle])
     try:
         bus = Bus()
         reply = bus.call("Install", "h", given.fileno())

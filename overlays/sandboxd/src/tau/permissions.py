@@ -21,13 +21,17 @@ class Permission:
     :param plain: what a prompt calls it, after "wants to": no word that only a programmer knows.
     :param becomes: what it is made of on the system, for the documentation.
     :param revocation: what becomes of what is open.
+    :param families: the address families that an app which declares it may make sockets of (address_families(7)).
     """
 
     name: str
     plain: str
     becomes: str
     revocation: Revocation
+    families: tuple[str, ...] = ()
 
+
+_INTERNET = ("AF_INET", "AF_INET6", "AF_NETLINK")
 
 #: A directory of the user's by the name that a manifest gives it, and the key of xdg-user-dirs(5) that says where it
 #: lies. The home itself has none.
@@ -74,12 +78,14 @@ PERMISSIONS: dict[str, Permission] = {
             "use the internet",
             "a virtual Ethernet link into the app's network namespace, addresses outside of the local networks",
             "ends",
+            _INTERNET,
         ),
         Permission(
             "lan",
             "reach devices on your local network",
             "the same link, addresses of the local networks (RFC 1918, RFC 4193, link-local)",
             "ends",
+            _INTERNET,
         ),
         Permission("camera", "use the camera", "the nodes /dev/video*, attached while they are allowed", "stays"),
         Permission("microphone", "use the microphone", "the capture nodes of /dev/snd, the same way", "stays"),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tau.names import is_id
 
-_MAGIC = b"TAUAPP1\n"
-#: Magic, uid, permissions, additions, four numbers of the version, id, root hash, signer, length of the command.
-_FIELDS = struct.Struct("!8sIII4I128s32s32sI")
+_MAGIC = b"TAUAPP2\n"
+#: Magic, uid, permissions, additions, four numbers of the version, three of where what lies, id, root hash, signer,
+#: length of the command.
+_FIELDS = struct.Struct("!8sIII4I3Q128s32s32sI")
 #: What a bundle's reader writes before a record that the manifest follows: how long it is.
 LENGTH = struct.Struct("!I")
 #: Longest command with all its arguments, in bytes.
@@ -32,6 +33,7 @@ class Record:
     :param root_hash: of the bundle's dm-verity, 32 bytes.
     :param signer: SHA-256 of the certificate, 32 bytes.
     :param command: the program inside of the bundle, and its first arguments.
+    :param layout: where in the bundle the file system lies, how long it is, and where its hashes lie, in bytes.
     """
 
     uid: int
@@ -42,6 +44,7 @@ class Record:
     root_hash: bytes
     signer: bytes
     command: tuple[str, ...]
+    layout: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def version_text(self) -> str:
@@ -52,7 +55,7 @@ class Record:
     def pack(self) -> bytes:
         """Return the record as the content of its file."""
         command = b"\0".join(word.encode() for word in self.command)
-        numbers = (self.uid, self.permissions, self.additions, *self.version)
+        numbers = (self.uid, self.permissions, self.additions, *self.version, *self.layout)
         return _FIELDS.pack(_MAGIC, *numbers, self.app.encode(), self.root_hash, self.signer, len(command)) + command
 
 
@@ -63,15 +66,16 @@ def unpack(data: bytes) -> Record:
     """
     try:
         magic, uid, permissions, additions, *rest = _FIELDS.unpack_from(data)
-        *version, app, root_hash, signer, length = rest
+        *numbers, app, root_hash, signer, length = rest
         words = data[_FIELDS.size :]
         name, command = app.rstrip(b"\0").decode("ascii"), tuple(words.decode().split("\0"))
     except (struct.error, UnicodeDecodeError) as error:
         raise RecordError(str(error)) from None
     if magic != _MAGIC or len(words) != length or length > MAX_COMMAND or not is_id(name) or not command[0]:
         raise RecordError("is of another form")
-    first, second, third, fourth = version
-    return Record(uid, name, (first, second, third, fourth), permissions, additions, root_hash, signer, command)
+    first, second, third, fourth, offset, size, hashes = numbers
+    version, layout = (first, second, third, fourth), (offset, size, hashes)
+    return Record(uid, name, version, permissions, additions, root_hash, signer, command, layout)
 
 
 def read(path: Path) -> Record:

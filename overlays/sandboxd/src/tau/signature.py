@@ -15,15 +15,23 @@ import ssl
 import subprocess
 import sys
 import uuid
-from dataclasses import dataclass
 
 from tau import gpt
+from tau.signed import Signed
 
-#: The partition type of the signature of a root partition's verity, by architecture as uname(1) calls it
+#: The types of a root partition, of its dm-verity, and of the signature of that, by architecture as uname(1) calls it
 #: (https://uapi-group.org/specifications/specs/discoverable_partitions_specification/).
-SIGNATURE_PARTITIONS = {
-    "x86_64": uuid.UUID("41092b05-9fc8-4523-994f-2def0408b176"),
-    "aarch64": uuid.UUID("6db69de6-29f4-4758-a7a5-962190f00ce3"),
+ROOT_PARTITIONS = {
+    "x86_64": (
+        uuid.UUID("4f68bce3-e8cd-4db1-96e7-fbcaf984b709"),
+        uuid.UUID("2c7357ed-ebd2-46d9-aec1-23d437ec2bf5"),
+        uuid.UUID("41092b05-9fc8-4523-994f-2def0408b176"),
+    ),
+    "aarch64": (
+        uuid.UUID("b921b045-1df0-41c3-af44-4c6f280d3fae"),
+        uuid.UUID("df3300ce-d69f-4c92-978c-9bfb0f38d820"),
+        uuid.UUID("6db69de6-29f4-4758-a7a5-962190f00ce3"),
+    ),
 }
 _MAX_SMALL = 64 * 1024
 _MAX_SECONDS = 60
@@ -33,31 +41,21 @@ class SignatureError(Exception):
     """Why a bundle can't be trusted; the message follows "the bundle"."""
 
 
-@dataclass(frozen=True)
-class Signed:
-    """A bundle whose signature was checked.
-
-    :param root_hash: of dm-verity, 32 bytes: what was signed, and what the kernel is to insist on.
-    :param signer: SHA-256 of the certificate, 32 bytes.
-    """
-
-    root_hash: bytes
-    signer: bytes
-
-
 def check(image: int, architecture: str) -> Signed:
     """Check a bundle's signature against the certificate in it, which must be valid now.
 
     :param image: a file descriptor of the bundle.
-    :param architecture: of this machine, a key of :data:`SIGNATURE_PARTITIONS`.
+    :param architecture: of this machine, a key of :data:`ROOT_PARTITIONS`.
     :raises SignatureError: when it is not signed, not for this architecture, or not by the holder of the certificate.
     """
     try:
         parts = {part.kind: part for part in gpt.partitions(image)}
-        wanted = SIGNATURE_PARTITIONS[architecture]
+        root, hashes, wanted = ROOT_PARTITIONS[architecture]
         if wanted not in parts:
-            others = [name for name, kind in SIGNATURE_PARTITIONS.items() if kind in parts]
+            others = [name for name, (_, _, kind) in ROOT_PARTITIONS.items() if kind in parts]
             raise SignatureError(f"is for {others[0]}, and this is {architecture}" if others else "is not signed")
+        if root not in parts or hashes not in parts:
+            raise SignatureError("holds no files, or no hashes of them")
         if gpt.CERTIFICATE_PARTITION not in parts:
             raise SignatureError("does not say who signed it")
         root_hash, signature = _signature(gpt.read(image, parts[wanted], _MAX_SMALL))
@@ -68,7 +66,7 @@ def check(image: int, architecture: str) -> Signed:
     except ValueError:
         raise SignatureError("holds a certificate that can't be read") from None
     _verify(root_hash, signature, pem)
-    return Signed(root_hash, signer)
+    return Signed(root_hash, signer, (parts[root].offset, parts[root].size, parts[hashes].offset))
 
 
 def _signature(content: bytes) -> tuple[bytes, bytes]:
@@ -122,13 +120,13 @@ def _memory_file(content: bytes) -> int:
 
 
 def main() -> int:
-    """Check the bundle on standard input for the helper: root hash and signer on standard output, or the reason."""
+    """Check the bundle on standard input for the helper: what it says on standard output, or the reason."""
     try:
         signed = check(0, platform.machine())
     except SignatureError as error:
         print(error, flush=True)
         return 1
-    sys.stdout.buffer.write(signed.root_hash + signed.signer)
+    sys.stdout.buffer.write(signed.pack())
     return 0
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -21,13 +22,21 @@ from tau.limits import FIRST_UID, LAST_UID
 _SO_PEERPIDFD = 77
 #: What is asked for, and an id.
 _WORDS = struct.Struct("!B7x128s")
+#: Most bytes that follow them.
+MAX_DETAILS = 128 * 1024
 
 
 class Wish(IntEnum):
     """What a ticket is good for."""
 
+    #: Files: the bundle.
     INSTALL = 1
     REMOVE = 2
+    #: Files: standard input, output and error. Details: :mod:`tau.launch`.
+    RUN = 3
+
+
+_FILES = {Wish.INSTALL: 1, Wish.REMOVE: 0, Wish.RUN: 3}
 
 
 class TicketError(Exception):
@@ -39,23 +48,28 @@ class Asked:
     """What a user asked for.
 
     :param uid: of the user.
-    :param app: the id, for a removal.
-    :param bundle: a descriptor of the file, for an installation; whoever reads the ticket closes it.
+    :param app: the id; of an installation, the bundle says it.
+    :param files: descriptors that came with it, as many as the wish takes; whoever reads the ticket closes them.
+    :param details: what else the wish says.
     """
 
     uid: int
     wish: Wish
     app: str
-    bundle: int | None
+    files: tuple[int, ...]
+    details: bytes = b""
 
 
-def write(wish: Wish, bundle: int | None = None, app: str = "") -> tuple[socket.socket, socket.socket]:
+def write(
+    wish: Wish, files: Sequence[int] = (), app: str = "", details: bytes = b""
+) -> tuple[socket.socket, socket.socket]:
     """Make a ticket: the first socket is handed over, the second kept open until the answer is there.
 
-    :param bundle: a descriptor of the bundle to install.
+    :param files: descriptors, as many as the wish takes.
+    :raises OSError: as sendmsg(2).
     """
     given, kept = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    socket.send_fds(kept, [_WORDS.pack(wish, app.encode("ascii"))], [] if bundle is None else [bundle])
+    socket.send_fds(kept, [_WORDS.pack(wish, app.encode("ascii")) + details], files)
     return given, kept
 
 
@@ -66,13 +80,15 @@ def read(ticket: socket.socket) -> Asked:
     """
     uid = _maker(ticket)
     try:
-        words, files, cut_off = descriptors.receive(ticket, _WORDS.size, 1, socket.MSG_DONTWAIT)
+        size, most = _WORDS.size + MAX_DETAILS, max(_FILES.values())
+        words, files, cut_off = descriptors.receive(ticket, size, most, socket.MSG_DONTWAIT)
     except OSError:
         raise TicketError("says nothing, or has been used") from None
     try:
-        wish, app = _WORDS.unpack(words)
-        asked = Asked(uid, Wish(wish), app.rstrip(b"\0").decode("ascii"), files[0] if files else None)
-        if cut_off or (asked.bundle is None) == (asked.wish == Wish.INSTALL):
+        wish, app = _WORDS.unpack_from(words)
+        details = words[_WORDS.size :]
+        asked = Asked(uid, Wish(wish), app.rstrip(b"\0").decode("ascii"), tuple(files), details)
+        if cut_off or len(files) != _FILES[asked.wish] or (details and asked.wish != Wish.RUN):
             raise ValueError
     except (struct.error, ValueError):
         descriptors.close(files)

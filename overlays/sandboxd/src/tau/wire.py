@@ -28,6 +28,8 @@ class Verb(IntEnum):
     DROP = 3
     #: Remove an app. Files: the user's ticket, which says which.
     REMOVE = 4
+    #: Start an app. Files: the user's ticket, which says which, and how. Answer: the instance's number.
+    START = 5
 
 
 class Status(IntEnum):

@@ -8,6 +8,7 @@ from dbus_fast.aio import MessageBus
 
 from tau.bus_names import NAME
 from tau.daemon.service import Service
+from tau.daemon.watchdog import pings as watchdog_pings
 
 
 async def _run() -> int:
@@ -16,7 +17,9 @@ async def _run() -> int:
     if await bus.request_name(NAME) != RequestNameReply.PRIMARY_OWNER:
         print(f"{NAME} is somebody else's", file=sys.stderr)
         return 1
+    watchdog = asyncio.ensure_future(watchdog_pings())
     await bus.wait_for_disconnect()
+    watchdog.cancel()
     return 1
 
 

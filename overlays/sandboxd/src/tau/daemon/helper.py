@@ -65,6 +65,16 @@ def remove(ticket: int) -> None:
     _ask(Request(Verb.REMOVE), [ticket])
 
 
+def start(ticket: int) -> int:
+    """Have the app started that a ticket names; returns the instance's number.
+
+    :raises HelperError: when it can't be.
+    """
+    answer, files = _ask(Request(Verb.START), [ticket])
+    descriptors.close(files)
+    return answer.number
+
+
 def _ask(request: Request, files: list[int]) -> tuple[Answer, list[int]]:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:

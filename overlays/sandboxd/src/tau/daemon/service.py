@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dbus_fast import Message, MessageFlag, MessageType
@@ -18,7 +19,7 @@ _BUS, _BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 #: D-Bus errors that the specification names.
 _UNKNOWN, _WRONG = "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.InvalidArgs"
 #: Most calls that are under way at a time, and most of one user.
-_MOST_CALLS, _MOST_CALLS_OF_ONE = 32, 8
+_MOST_CALLS, _MOST_CALLS_OF_ONE = 256, 64
 
 Reply = tuple[str, list[Any]]
 
@@ -31,11 +32,14 @@ class Service:
         #: Who waits for an answer to what was staged: the number, by the caller's unique name.
         self._staged: dict[int, str] = {}
         self._calls: dict[asyncio.Task[None], int] = {}
+        # A thread for each call that may be under way: a slow one keeps nobody waiting.
+        self._threads = ThreadPoolExecutor(_MOST_CALLS)
         self._methods: dict[str, tuple[str, Callable[[Message, int], Awaitable[Reply]]]] = {
             "Install": ("h", self._install),
             "Confirm": ("t", self._confirm),
             "Cancel": ("t", self._cancel),
             "Remove": ("h", self._remove),
+            "Run": ("h", self._run),
             "List": ("", self._list),
         }
 
@@ -49,9 +53,12 @@ class Service:
         # Anybody can send a signal of this name; what the bus says of itself alone counts.
         if (message.message_type, message.sender, message.member) == (MessageType.SIGNAL, _BUS, "NameOwnerChanged"):
             self._forget(str(message.body[0]))
-            return False
         if message.message_type != MessageType.METHOD_CALL or message.path != PATH or message.interface != INTERFACE:
-            return False  # the library answers what is left, introspection among it
+            # The library answers what is left, introspection among it. It closes no files: who sends enough would leave
+            # us without.
+            descriptors.close(message.unix_fds)
+            message.unix_fds = []
+            return False
         task = asyncio.ensure_future(self._answer(message))
         self._calls[task] = -1
         task.add_done_callback(lambda done: self._calls.pop(done, None))
@@ -89,27 +96,33 @@ class Service:
         return Message.new_method_return(message, out, body)
 
     async def _install(self, message: Message, uid: int) -> Reply:
-        staged = await asyncio.to_thread(helper.stage, _file(message))
+        staged = await self._in_thread(helper.stage, _file(message))
         self._staged[staged.number] = message.sender
         if not (await self._call("NameHasOwner", "s", [message.sender]))[0]:
             self._forget(message.sender)  # it had gone before there was anything to forget
         return "tay", [staged.number, staged.manifest]
 
     async def _confirm(self, message: Message, uid: int) -> Reply:
-        await asyncio.to_thread(helper.commit, self._take(message))
+        await self._in_thread(helper.commit, self._take(message))
         return "", []
 
     async def _cancel(self, message: Message, uid: int) -> Reply:
-        await asyncio.to_thread(helper.drop, self._take(message))
+        await self._in_thread(helper.drop, self._take(message))
         return "", []
 
     async def _remove(self, message: Message, uid: int) -> Reply:
-        await asyncio.to_thread(helper.remove, _file(message))
+        await self._in_thread(helper.remove, _file(message))
         return "", []
+
+    async def _run(self, message: Message, uid: int) -> Reply:
+        return "t", [await self._in_thread(helper.start, _file(message))]
 
     async def _list(self, message: Message, uid: int) -> Reply:
         found = [[each.app, each.version_text, list(names_of(each.permissions))] for each in installed.apps_of(uid)]
         return "a(ssas)", [found]
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
     def _take(self, message: Message) -> int:
         number = int(message.body[0])
@@ -122,7 +135,7 @@ class Service:
         """A caller has gone: what it did not answer is not installed."""
         for number in [number for number, caller in self._staged.items() if caller == name]:
             del self._staged[number]
-            task = asyncio.ensure_future(asyncio.to_thread(helper.drop, number))
+            task = asyncio.ensure_future(self._in_thread(helper.drop, number))
             task.add_done_callback(lambda done: done.exception())
 
     async def _uid(self, name: str) -> int:

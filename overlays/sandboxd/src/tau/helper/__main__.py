@@ -9,8 +9,12 @@ import sys
 from tau import descriptors, ticket
 from tau.helper.install import commit, remove
 from tau.helper.refusal import RefusedError
+from tau.helper.run import Started, start
 from tau.helper.stage import drop, stage
 from tau.wire import Answer, ProtocolError, Request, Status, Verb, receive_request, send_answer
+
+#: What a user's ticket asks for.
+_BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START)
 
 
 def main() -> int:
@@ -32,8 +36,17 @@ def main() -> int:
             return 0
         request, files = received
         answers: list[int] = []
+        asked: ticket.Asked | None = None
+        started: Started | None = None
         try:
-            answer = _serve(request, files, group, answers)
+            if request.verb in _BY_TICKET and len(files) == 1:
+                asked = _asked(files[0])
+                files += asked.files
+            if request.verb == Verb.START and asked:
+                started = start(asked)
+                answer = Answer(Status.DONE, started.number)
+            else:
+                answer = _serve(request, asked, files, group, answers)
         except RefusedError as refusal:
             answer = Answer(refusal.status, reason=refusal.reason)
         except ticket.TicketError as error:
@@ -43,17 +56,19 @@ def main() -> int:
             answer = Answer(Status.FAILED, reason=error.strerror or "failed")
         try:
             send_answer(connection, answer, answers)
+            if started and asked:
+                started.become(asked, files[0])
         finally:
+            if started:
+                started.forget()
             descriptors.close([*files, *answers])
 
 
-def _serve(request: Request, files: list[int], group: int, answers: list[int]) -> Answer:
-    if request.verb in (Verb.STAGE, Verb.REMOVE) and len(files) == 1:
-        asked = _asked(files[0])
-        files += [asked.bundle] if asked.bundle is not None else []
-        if request.verb == Verb.REMOVE:
-            remove(asked, group)
-            return Answer(Status.DONE)
+def _serve(request: Request, asked: ticket.Asked | None, files: list[int], group: int, answers: list[int]) -> Answer:
+    if asked and request.verb == Verb.REMOVE:
+        remove(asked, group)
+        return Answer(Status.DONE)
+    if asked:
         number, manifest = stage(asked, group)
         content = os.memfd_create("manifest")
         answers.append(content)

@@ -4,15 +4,19 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 
 from tau import record
-from tau.helper import places
+from tau.helper import app_profile, instance, places
 from tau.helper.refusal import RefusedError
 from tau.helper.update import check_update
 from tau.names import is_id
 from tau.ticket import Asked, Wish
 from tau.wire import Status
+
+#: Seconds that an app's end may take: ten until it is killed, and the processor may be an emulated one.
+_MAX_SECONDS = 90
 
 
 def commit(number: int, group: int) -> None:
@@ -36,6 +40,7 @@ def commit(number: int, group: int) -> None:
         places.make_folder(unfinished, group)
         for suffix, name in (("raw", places.BUNDLE), ("roothash", places.ROOT_HASH), ("record", places.RECORD)):
             places.staged(number, suffix).rename(unfinished / name)
+        app_profile.write(new, unfinished, group)
         unfinished.rename(version)
         link = folder / f".{places.CURRENT}"
         link.unlink(missing_ok=True)
@@ -48,7 +53,7 @@ def commit(number: int, group: int) -> None:
 
 
 def remove(asked: Asked, group: int) -> None:
-    """Remove an app of the user who asks for it; its data in the user's home stays.
+    """End and remove an app of the user who asks for it; its data in the user's home stays.
 
     :raises RefusedError: when there is no such app.
     """
@@ -58,8 +63,21 @@ def remove(asked: Asked, group: int) -> None:
         folder = places.app_folder(asked.uid, asked.app)
         if not (folder / places.CURRENT).is_symlink():
             raise RefusedError(Status.NOT_THERE, "is not installed")
+        _stop(asked.uid, asked.app)
         (folder / places.CURRENT).unlink()
         shutil.rmtree(folder)
+
+
+def _stop(uid: int, app: str) -> None:
+    """End what runs of an app."""
+    units = [instance.unit(*each) for each in instance.running() if each[:2] == (uid, app)]
+    if units:
+        _systemctl_stop(units)
+
+
+def _systemctl_stop(units: list[str]) -> None:
+    """Stop units (systemctl(1)), and wait until they have ended."""
+    subprocess.run(["systemctl", "stop", "--", *units], check=False, timeout=_MAX_SECONDS)
 
 
 @contextlib.contextmanager

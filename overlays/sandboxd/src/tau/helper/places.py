@@ -10,6 +10,13 @@ APPS = Path("/var/lib/tau/sandbox/apps")
 #: In such a folder. systemd takes the root hash from the file that is called like the image (systemd-dissect(1)).
 BUNDLE, ROOT_HASH, RECORD = "bundle.raw", "bundle.roothash", "record"
 CURRENT = "current"
+#: The AppArmor profile beside them, and where it lies compiled.
+PROFILE, COMPILED = "profile", "profile.cache"
+#: What of an app is mounted while it runs: UID/ID/ROOT-HASH/, and there the bundle, its user's data, and two files of
+#: its /etc.
+MOUNTED = Path("/run/tau/apps")
+#: Named pipes of instances that start.
+GATES = Path("/run/tau/gates")
 
 
 def staged(number: int, suffix: str) -> Path:
@@ -20,6 +27,11 @@ def staged(number: int, suffix: str) -> Path:
 def app_folder(uid: int, app: str) -> Path:
     """Return the folder of one user's app."""
     return APPS / str(uid) / app
+
+
+def installed(uid: int, app: str, root_hash: bytes) -> Path:
+    """Return the folder of one bundle of an app's."""
+    return app_folder(uid, app) / root_hash.hex()
 
 
 def make_folder(path: Path, group: int) -> None:

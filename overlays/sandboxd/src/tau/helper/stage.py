@@ -2,19 +2,19 @@
 
 import contextlib
 import os
-import secrets
 import stat
+import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-from tau import record
+from tau import record, signed
 from tau.helper import places
 from tau.helper.refusal import RefusedError
 from tau.helper.update import check_update
 from tau.limits import MAX_BUNDLE, MAX_MANIFEST
 from tau.record import Record
+from tau.signed import Signed
 from tau.ticket import Asked, Wish
 from tau.wire import Status
 
@@ -38,21 +38,24 @@ def stage(asked: Asked, group: int) -> tuple[int, bytes]:
     :returns: its number, and its manifest as it is written.
     :raises RefusedError: when the user did not ask for it, or it can't be trusted; nothing is left of it.
     """
-    if asked.wish != Wish.INSTALL or asked.bundle is None:
+    if asked.wish != Wish.INSTALL:
         raise RefusedError(Status.NO_TICKET, "does not ask for an installation")
-    status = os.fstat(asked.bundle)
+    (bundle,) = asked.files
+    status = os.fstat(bundle)
     if not stat.S_ISREG(status.st_mode):
         raise RefusedError(Status.BAD_BUNDLE, "is not a file")
     if status.st_size > MAX_BUNDLE:
         raise RefusedError(Status.NO_SPACE, f"is larger than {MAX_BUNDLE >> 30} GiB")
-    _room(status.st_size, asked.uid)
-    number = secrets.randbits(63) or 1
+    number = int.from_bytes(os.urandom(8)) >> 1 or 1
     with _removed_on_failure(number):
-        _copy(asked.bundle, number, status.st_size, group)
-        root_hash, signer = _signature(number)
-        places.write_file(places.staged(number, "roothash"), root_hash.hex().encode(), group)
+        # It counts from now on, not when it has been copied.
+        places.write_file(places.staged(number, f"of{asked.uid}"), b"", group)
+        _room(status.st_size, asked.uid)
+        _copy(bundle, number, status.st_size, group)
+        vouched = _signature(number)
+        places.write_file(places.staged(number, "roothash"), vouched.root_hash.hex().encode(), group)
         found, manifest = _content(number)
-        whole = replace(found, uid=asked.uid, root_hash=root_hash, signer=signer)
+        whole = replace(found, uid=asked.uid, root_hash=vouched.root_hash, signer=vouched.signer, layout=vouched.layout)
         check_update(whole)  # now, and again when it is installed: before the user is asked in vain
         places.write_file(places.staged(number, "record"), whole.pack(), group)
     return number, manifest
@@ -70,15 +73,8 @@ def _room(size: int, uid: int) -> None:
         raise RefusedError(
             Status.NO_SPACE, f"needs {size >> 20} MiB, and {_RESERVE >> 20} MiB must stay free beside it"
         )
-    if sum(_uid_of(path) == uid for path in places.STAGED.glob("*.record")) >= _MOST_STAGED:
+    if len(list(places.STAGED.glob(f"*.of{uid}"))) > _MOST_STAGED:
         raise RefusedError(Status.NO_SPACE, f"is one too many: {_MOST_STAGED} others wait for an answer")
-
-
-def _uid_of(path: Path) -> int | None:
-    try:
-        return record.read(path).uid
-    except record.RecordError:
-        return None
 
 
 @contextlib.contextmanager
@@ -109,11 +105,14 @@ def _copy(bundle: int, number: int, size: int, group: int) -> None:
         os.close(target)
 
 
-def _signature(number: int) -> tuple[bytes, bytes]:
-    """Root hash and signer, found by a process without privilege."""
+def _signature(number: int) -> Signed:
+    """What the signature says, found by a process without privilege."""
     with places.staged(number, "raw").open("rb") as image:
-        said = _ask([*_PYTHON, _MODULE.format("signature")], image.fileno(), 64, user=_NOBODY)
-    return said[:32], said[32:]
+        said = _ask([*_PYTHON, _MODULE.format("signature")], image.fileno(), signed.SIZE, user=_NOBODY)
+    try:
+        return signed.unpack(said)
+    except struct.error:
+        raise RefusedError(Status.BAD_BUNDLE, "says what can't be understood of its signature") from None
 
 
 def _content(number: int) -> tuple[Record, bytes]:

@@ -1,0 +1,51 @@
+"""``tau ps``: which of the user's apps run, as the kernel's control groups say; nobody has to be asked."""
+
+import argparse
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from tau.helper import instance
+
+
+@dataclass(frozen=True)
+class Running:
+    """An instance that runs.
+
+    :param pid: of its first process; signals to that are handed on to the app.
+    :param processes: how many it has, with the first.
+    """
+
+    id: str
+    pid: int
+    processes: int
+
+
+def running() -> list[Running]:
+    """Return the user's instances, by id."""
+    found = []
+    for uid, app, number in instance.running():
+        name = instance.unit(uid, app, number)
+        pid = instance.init_process(name) if uid == os.getuid() else None
+        if pid is not None:
+            found.append(Running(app, pid, _processes(name)))
+    return found
+
+
+def _processes(name: str) -> int:
+    try:
+        return int((instance.control_group(name) / "pids.current").read_text())
+    except OSError:
+        return 0  # it has just ended
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the sub-command's arguments."""
+    parser.add_argument("--json", action="store_true", help="as JSON, one object an instance")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List what runs; returns 0."""
+    for each in running():
+        print(json.dumps(asdict(each)) if options.json else f"{each.pid}  {each.id}  {each.processes} processes")
+    return 0

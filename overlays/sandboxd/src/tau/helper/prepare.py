@@ -1,0 +1,90 @@
+"""Mount an app's files and load its profile, before its first instance starts: the program of tau-app@.service.
+
+It works from a record of root's, and the instance's name says which; it runs in the system's own mount namespace.
+"""
+
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+from tau import record
+from tau.helper import app_profile, mounts, places
+from tau.helper.run import HOME, USER
+from tau.names import is_id
+from tau.record import Record
+
+#: Where in the home an app's data lie. They are made by `tau run`, as the user: nothing is written there by root.
+DATA = ".local/share/tau"
+_MAX_SECONDS = 60
+
+
+def prepare(app: Record) -> None:
+    """Mount bundle and data, write what the app finds in /etc, load its profile.
+
+    :raises OSError: with what is in the way.
+    :raises subprocess.SubprocessError: when a program fails; it has said why.
+    """
+    source = places.installed(app.uid, app.app, app.root_hash)
+    target = places.MOUNTED / str(app.uid) / app.app / app.root_hash.hex()
+    places.MOUNTED.mkdir(mode=0o700, exist_ok=True)
+    for name in ("bundle", "data"):
+        (target / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+    _mount_bundle(app, source / places.BUNDLE, target / "bundle")
+    user = pwd.getpwuid(app.uid)
+    folder = mounts.open_below(Path(user.pw_dir), f"{DATA}/{app.app}")
+    try:
+        mounts.attach(folder, target / "data", app.uid)
+    finally:
+        os.close(folder)
+    people = ["root:x:0:0::/:/usr/sbin/nologin", f"{USER}:x:{app.uid}:{user.pw_gid}::{HOME}:/bin/sh"]
+    people += ["nobody:x:65534:65534::/:/usr/sbin/nologin"]
+    groups = ["root:x:0:", f"{USER}:x:{user.pw_gid}:", "nogroup:x:65534:"]
+    for name, lines in (("passwd", people), ("group", groups)):
+        (target / name).write_text("".join(f"{line}\n" for line in lines))
+    if not app_profile.load(source):
+        raise OSError("its AppArmor profile can't be loaded")
+
+
+def _mount_bundle(app: Record, bundle: Path, target: Path) -> None:
+    """Mount a bundle with the root hash that its signature was checked for (mount(8), "verity.").
+
+    The kernel is told where its file system lies, and which it is: it has nothing to find out.
+    """
+    offset, size, hashes = app.layout
+    options = f"ro,nosuid,nodev,loop,offset={offset},sizelimit={size}"
+    options += f",verity.hashdevice={bundle},verity.hashoffset={hashes},verity.roothash={app.root_hash.hex()}"
+    subprocess.run(
+        ["mount", "--types", "erofs", "--options", options, bundle, target], check=True, timeout=_MAX_SECONDS
+    )
+
+
+def _record(path: str) -> Record:
+    """The record that an instance's name leads to: UID/ID/ROOT-HASH.
+
+    :raises RecordError: when there is none.
+    """
+    uid, _, rest = path.partition("/")
+    app, _, root_hash = rest.partition("/")
+    if not (uid.isdecimal() and is_id(app) and len(root_hash) == 64 and root_hash.isalnum()):
+        raise record.RecordError("is no app's name")
+    found = record.read(places.APPS / uid / app / root_hash / places.RECORD)
+    if (found.uid, found.app, found.root_hash.hex()) != (int(uid), app, root_hash):
+        raise record.RecordError("has another's record")
+    return found
+
+
+def main() -> int:
+    """Prepare the app that the argument names."""
+    os.umask(0o022)
+    try:
+        prepare(_record(sys.argv[1]))
+    except (OSError, record.RecordError, subprocess.SubprocessError) as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Start an app: the unit that it runs in, from the records and the tables alone. systemd makes it (systemd-run(1))."""
+
+import fcntl
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from tau import launch, record
+from tau.helper import app_profile, instance, places
+from tau.helper.refusal import RefusedError
+from tau.launch import Launch
+from tau.names import is_id
+from tau.permissions import PERMISSIONS, names_of
+from tau.record import Record
+from tau.ticket import Asked, Wish
+from tau.wire import Status
+
+#: Most instances of one user's apps that run, or begin to.
+_MOST = 100
+#: What the app is called inside: neither the user's name nor the place of their home is its business.
+USER, HOME = "user", "/home/user"
+#: Until the app's own program is reached, every program has its whole path: what the bundle holds is in the app's PATH.
+_SHELL, _SETPRIV, _ENV = "/usr/bin/dash", "/usr/bin/setpriv", "/usr/bin/env"
+_ARGUMENTS_FILTER = "/usr/lib/tau/sandbox/arguments.bpf"
+#: The unit's first program waits at the gate (fifo(7)) until systemd has entered it as the unit's: with PrivatePIDs= it
+#: is not systemd's own child at first, and the status of one that ends within that moment would be lost. The gate is
+#: opened by tau-gate@.service, which systemd starts after it.
+_WAIT = ': </run/tau/gate; exec "$@"'
+#: The first process of the session that dumb-init(1) begins takes its terminal by opening it (credentials(7)),
+#: whichever of its three it is; the init itself has none, and hands signals on.
+_TAKE_TERMINAL = 'for n in 0 1 2; do [ ! -t $n ] || { : </dev/fd/$n; break; }; done; exec "$@"'
+#: The unit's end is told to whoever asked, on the socket that the ticket came with; "-" when it never began:
+#: systemd-run calls that a success where what the unit depends on has failed. Nothing is said on the user's own streams
+#: afterwards, which nobody may read.
+_TELL_STATUS = """
+gate=$1; shift; "$@" 3>&-; status=$?; exec </dev/null >/dev/null 2>&1
+[ -x "$gate" ] || status=-
+printf %s "$status" >&3
+rm -f "$gate"
+"""
+
+
+@dataclass(frozen=True)
+class Started:
+    """An instance that is ready to be started.
+
+    :param number: the instance's.
+    :param command: what waits for its end.
+    :param gate: what its first program waits at.
+    """
+
+    number: int
+    command: list[str]
+    gate: Path
+
+    def become(self, asked: Asked, ticket: int) -> None:
+        """Turn this process into the one that waits, with the user's files as its own; it does not return.
+
+        :raises OSError: as execve(2).
+        """
+        above = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 16) for file in (*asked.files, ticket)]
+        for target, source in enumerate(above):
+            os.dup2(source, target)
+        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.gate)]
+        os.execve("/bin/sh", [*shell, *self.command], {"PATH": "/usr/bin"})  # noqa: S606 - a constant, and its words
+
+    def forget(self) -> None:
+        """Leave nothing of an instance that is not started after all: nobody has taken the answer."""
+        self.gate.unlink(missing_ok=True)
+
+
+def start(asked: Asked) -> Started:
+    """Find out how the app of a ticket is started.
+
+    :raises RefusedError: when there is no such app, or too many run.
+    """
+    if asked.wish != Wish.RUN or not is_id(asked.app):
+        raise RefusedError(Status.NO_TICKET, "does not ask for the start of an app")
+    try:
+        how = launch.unpack(asked.details)
+    except launch.LaunchError as error:
+        raise RefusedError(Status.NO_TICKET, str(error)) from None
+    current = places.app_folder(asked.uid, asked.app) / places.CURRENT
+    if not current.is_symlink():
+        raise RefusedError(Status.NOT_THERE, "is not installed")
+    try:
+        app = record.read(current / places.RECORD)
+    except record.RecordError:
+        raise RefusedError(Status.FAILED, "has a record that can't be read; remove it, and install it anew") from None
+    if not all(map(_is_stream, asked.files)):
+        raise RefusedError(Status.NO_TICKET, "gets pipes and a terminal alone")
+    # By their gates, which are there from now until the end.
+    if len(list(places.GATES.glob(f"{instance.prefix(asked.uid)}*"))) >= _MOST:
+        raise RefusedError(Status.NO_SPACE, f"is one too many: {_MOST} apps of yours run")
+    number = int.from_bytes(os.urandom(4))
+    gate = places.GATES / instance.name(asked.uid, asked.app, number)
+    os.mkfifo(gate, 0o644)
+    gate.chmod(0o644)
+    return Started(number, command(app, how, number, gate), gate)
+
+
+def command(app: Record, how: Launch, number: int, gate: Path) -> list[str]:
+    """Return the command that starts the unit of an instance and waits for its end."""
+    unit = instance.unit(app.uid, app.app, number)
+    words = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
+    words += ["--expand-environment=no", f"--unit={unit}", f"--slice={instance.slice_of(app.uid)}", f"--uid={app.uid}"]
+    words += [f"--property={name}={value}" for name, value in _properties(app, how, gate)]
+    inside = [_SHELL, "-c", _WAIT, "sh", f"/usr/bin/{instance.INIT}", "--", _SHELL, "-c", _TAKE_TERMINAL, "sh"]
+    inside += [_SETPRIV, "--seccomp-filter", _ARGUMENTS_FILTER, "--", _ENV, "-i"]
+    inside += [f"{name}={value}" for name, value in _environment(app, how).items()]
+    return [*words, "--", *inside, f"/app/{app.command[0]}", *app.command[1:], *how.arguments]
+
+
+def _is_stream(descriptor: int) -> bool:
+    """Whether it is a pipe or a terminal: of what else PID 1 is handed, who knows what closing it does."""
+    return stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor)
+
+
+def _properties(app: Record, how: Launch, gate: Path) -> list[tuple[str, str]]:
+    """What differs from app to app; all else is in app-tau-.service.d."""
+    files, manager = instance.files_unit(app), f"user@{app.uid}.service"
+    mounted = places.MOUNTED / str(app.uid) / app.app / app.root_hash.hex()
+    families = {family for name in names_of(app.permissions) for family in PERMISSIONS[name].families}
+    found = [
+        ("Description", f"App {app.app} of user {app.uid}"),
+        # The last session's end is the app's: its data are in the home that is locked then.
+        ("BindsTo", f"{files} {manager}"),
+        ("After", f"{files} {manager}"),
+        ("Wants", f"tau-gate@{gate.name}.service"),
+        ("Before", f"tau-gate@{gate.name}.service"),
+        ("AppArmorProfile", instance.profile(app)),
+        ("BindReadOnlyPaths", f"{mounted}/bundle:/app"),
+        ("BindReadOnlyPaths", f"{mounted}/passwd:/etc/passwd"),
+        ("BindReadOnlyPaths", f"{mounted}/group:/etc/group"),
+        ("BindReadOnlyPaths", f"{gate}:/run/tau/gate"),
+        ("WorkingDirectory", HOME),
+    ]
+    if how.ephemeral:
+        found.append(("TemporaryFileSystem", f"{HOME}:mode=0700,uid={app.uid},size=10%"))
+    else:
+        found.append(("BindPaths", f"{mounted}/data:{HOME}"))
+    found += [("RestrictAddressFamilies", family) for family in sorted(families)]
+    found += [("SystemCallFilter", name) for name in app_profile.additions(app)]
+    return found
+
+
+def _environment(app: Record, how: Launch) -> dict[str, str]:
+    """Nothing of the user's environment, but how their terminal and language are called."""
+    found = {"HOME": HOME, "USER": USER, "LOGNAME": USER, "SHELL": "/bin/sh", "PATH": "/app/bin:/usr/bin"}
+    found["TAU_APP"] = app.app
+    if how.terminal:
+        found["TERM"] = how.terminal
+    if how.language:
+        found["LANG"] = how.language
+    return found
