@@ -15,6 +15,8 @@ from qemu.patience import patience
 USER = "tester"
 PASSWORD = "correct horse"  # noqa: S105
 _SHELL = r"[$#] $"
+#: What the kernel says on this console whenever it likes, amid a line of a program's, too: it ends it, and is left out.
+_KERNEL = re.compile(r"\[ *\d+\.\d{6}\] kauditd_printk_skb: \d+ callbacks suppressed\n")
 _ASKS = r"[Pp]assword[^\n]*: ?$"
 
 
@@ -118,7 +120,7 @@ class Terminal:
             found = self.console.expect("|".join(patterns), timeout=timeout, since=position)
             status = re.search(end, found[0])
             if status:
-                shown = self.console.since(mark).partition(begin)[2]
+                shown = _KERNEL.sub("", self.console.since(mark)).partition(begin)[2]
                 return int(status[1]), re.split(end, shown)[0]
             position = self.console.mark()
             self.console.send(waiting.pop(0)[1])

@@ -59,6 +59,12 @@ def test_a_long_command_and_one_that_shows_the_marks_of_the_protocol(terminal: T
     assert terminal.succeed("echo 'login: '; echo 'a$ '") == "login: \na$ \n"
 
 
+def test_what_the_kernel_says_amid_a_line_is_left_out(terminal: Terminal) -> None:
+    terminal.log_in()
+    said = "[  163.027757] kauditd_printk_skb: 8 callbacks suppressed\\n"
+    assert terminal.succeed(f"printf '{said}one t{said}wo\\n{said}'") == "one two\n"
+
+
 def test_questions_are_answered(terminal: Terminal) -> None:
     terminal.log_in()
     status, shown = terminal.run("read -rp 'sure? ' x; echo got=$x", answers={r"sure\? $": "yes\n"})
