@@ -6,7 +6,7 @@ import sys
 from tau import ticket
 from tau.bus import Bus, BusError
 from tau.findings import printable
-from tau.names import is_id
+from tau.names import data_folder, is_id
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,5 +27,5 @@ def run(options: argparse.Namespace) -> int:
     except BusError as error:
         print(printable(f"{options.app}: {error.message}"), file=sys.stderr)
         return 1
-    print(f"{options.app} is removed; its data in ~/.local/share/tau/{options.app} is not")
+    print(f"{options.app} is removed; its data in ~/{data_folder(options.app)} is not")
     return 0

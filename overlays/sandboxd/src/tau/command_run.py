@@ -12,7 +12,7 @@ from tau.bus import Bus, BusError
 from tau.findings import printable
 from tau.helper import instance
 from tau.launch import Launch, LaunchError, of_form
-from tau.names import is_id
+from tau.names import data_folder, is_id
 from tau.relay import Relay, RelayError
 from tau.streams import Streams
 
@@ -62,7 +62,7 @@ def _make_data(app: str) -> None:
 
     :raises LaunchError: when there is a link on the way.
     """
-    folder = Path(pwd.getpwuid(os.getuid()).pw_dir, ".local/share/tau", app)
+    folder = Path(pwd.getpwuid(os.getuid()).pw_dir, data_folder(app))
     for step in (*reversed(folder.parents[:3]), folder):
         if step.is_symlink():
             raise LaunchError(f"its data can't lie in {folder}: {step} is a link")

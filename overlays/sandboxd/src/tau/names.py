@@ -12,3 +12,8 @@ MAX_ID = 128
 def is_id(text: str) -> bool:
     """Whether `text` is an app's id."""
     return len(text) <= MAX_ID and ID.fullmatch(text) is not None
+
+
+def data_folder(app: str) -> str:
+    """Return where in its user's home an app's data lie. `tau run` makes it, as the user: root writes nothing there."""
+    return f".local/share/tau/{app}"

@@ -131,3 +131,8 @@ def mask_of(names: Iterable[str]) -> int:
 def names_of(mask: int) -> tuple[str, ...]:
     """Return the permissions of a number, in the table's order; bits that mean nothing are left out."""
     return tuple(name for name, bit in BITS.items() if mask & bit)
+
+
+def families_of(mask: int) -> list[str]:
+    """Return the address families that an app with these permissions may make sockets of, by name."""
+    return sorted({family for name in names_of(mask) for family in PERMISSIONS[name].families})

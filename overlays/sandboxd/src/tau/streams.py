@@ -87,7 +87,7 @@ class Streams:
         for number in range(3):
             if number in terminals:
                 self.given.append(os.dup(slave))
-            elif number == 2 and _same(1, 2):
+            elif number == 2 and os.path.sameopenfile(1, 2):  # what is written to both keeps its order
                 self.given.append(os.dup(self.given[1]))
             else:
                 self.given.append(self._pipe(number))
@@ -213,10 +213,5 @@ def _is_open(number: int) -> bool:
 
 
 def _is_pipe(number: int) -> bool:
-    """Whether a descriptor is a pipe that has no name, and so can't be opened anywhere else."""
+    """Whether a descriptor is a pipe of a pipeline: one that has no name."""
     return str(Path(f"/proc/self/fd/{number}").readlink()).startswith("pipe:")
-
-
-def _same(one: int, other: int) -> bool:
-    """Whether two descriptors are one file, so that what is written to both has to keep its order."""
-    return os.path.sameopenfile(one, other)

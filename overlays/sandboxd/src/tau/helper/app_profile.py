@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tau.helper import instance, places
 from tau.helper.refusal import RefusedError
-from tau.permissions import PERMISSIONS, names_of
+from tau.permissions import families_of
 from tau.record import Record
 from tau.seccomp_groups import ADDITIONS
 from tau.wire import Status
@@ -25,8 +25,7 @@ profile "{name}" flags=(attach_disconnected,attach_disconnected.path=/outside) {
 
 def text(record: Record) -> str:
     """Return the profile, which names nothing but numbers, an id and a hash (apparmor.d(5))."""
-    families = {family for name in names_of(record.permissions) for family in PERMISSIONS[name].families}
-    rules = [f"network {family.removeprefix('AF_').lower()}," for family in sorted(families)]
+    rules = [f"network {family.removeprefix('AF_').lower()}," for family in families_of(record.permissions)]
     if "ptrace" in additions(record):
         rules.append("ptrace peer=@{profile_name},")
     return _TEXT.format(name=instance.profile(record), rules="".join(f"  {rule}\n" for rule in rules))

@@ -57,12 +57,17 @@ def running(group: Path = CGROUP) -> list[tuple[int, str, int]]:
 
 def files_unit(record: Record) -> str:
     """Return the unit that mounts an app's files: its instance is a path, as systemd-escape(1) makes it."""
-    return f"tau-app@{record.uid}-{record.app}-{record.root_hash.hex()}.service"
+    return f"tau-app@{_bundle(record)}.service"
 
 
 def profile(record: Record) -> str:
     """Return the name of an app's AppArmor profile; each bundle's is its own, since an older one may still run."""
-    return f"tau-app-{record.uid}-{record.app}-{record.root_hash.hex()}"
+    return f"tau-app-{_bundle(record)}"
+
+
+def _bundle(record: Record) -> str:
+    """What a bundle that is mounted is called; tau-app@.service takes the profile away by this name (%i)."""
+    return f"{record.uid}-{record.app}-{record.root_hash.hex()}"
 
 
 def init_process(unit_name: str) -> int | None:

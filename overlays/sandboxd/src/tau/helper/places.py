@@ -34,6 +34,11 @@ def installed(uid: int, app: str, root_hash: bytes) -> Path:
     return app_folder(uid, app) / root_hash.hex()
 
 
+def mounted(uid: int, app: str, root_hash: bytes) -> Path:
+    """Return where what is mounted of one bundle lies."""
+    return MOUNTED / str(uid) / app / root_hash.hex()
+
+
 def make_folder(path: Path, group: int) -> None:
     """Make a folder that the group can read, if there is none."""
     path.mkdir(mode=0o750, exist_ok=True)

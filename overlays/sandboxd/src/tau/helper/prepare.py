@@ -12,11 +12,9 @@ from pathlib import Path
 from tau import record
 from tau.helper import app_profile, mounts, places
 from tau.helper.run import HOME, USER
-from tau.names import is_id
+from tau.names import data_folder, is_id
 from tau.record import Record
 
-#: Where in the home an app's data lie. They are made by `tau run`, as the user: nothing is written there by root.
-DATA = ".local/share/tau"
 _MAX_SECONDS = 60
 
 
@@ -27,13 +25,13 @@ def prepare(app: Record) -> None:
     :raises subprocess.SubprocessError: when a program fails; it has said why.
     """
     source = places.installed(app.uid, app.app, app.root_hash)
-    target = places.MOUNTED / str(app.uid) / app.app / app.root_hash.hex()
+    target = places.mounted(app.uid, app.app, app.root_hash)
     places.MOUNTED.mkdir(mode=0o700, exist_ok=True)
     for name in ("bundle", "data"):
         (target / name).mkdir(mode=0o755, parents=True, exist_ok=True)
     _mount_bundle(app, source / places.BUNDLE, target / "bundle")
     user = pwd.getpwuid(app.uid)
-    folder = mounts.open_below(Path(user.pw_dir), f"{DATA}/{app.app}")
+    folder = mounts.open_below(Path(user.pw_dir), data_folder(app.app))
     try:
         mounts.attach(folder, target / "data", app.uid)
     finally:

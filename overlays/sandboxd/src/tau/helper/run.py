@@ -11,7 +11,7 @@ from tau.helper import app_profile, instance, places
 from tau.helper.refusal import RefusedError
 from tau.launch import Launch
 from tau.names import is_id
-from tau.permissions import PERMISSIONS, names_of
+from tau.permissions import families_of
 from tau.record import Record
 from tau.ticket import Asked, Wish
 from tau.wire import Status
@@ -120,8 +120,7 @@ def _is_stream(descriptor: int) -> bool:
 def _properties(app: Record, how: Launch, gate: Path) -> list[tuple[str, str]]:
     """What differs from app to app; all else is in app-tau-.service.d."""
     files, manager = instance.files_unit(app), f"user@{app.uid}.service"
-    mounted = places.MOUNTED / str(app.uid) / app.app / app.root_hash.hex()
-    families = {family for name in names_of(app.permissions) for family in PERMISSIONS[name].families}
+    mounted = places.mounted(app.uid, app.app, app.root_hash)
     found = [
         ("Description", f"App {app.app} of user {app.uid}"),
         # The last session's end is the app's: its data are in the home that is locked then.
@@ -140,7 +139,7 @@ def _properties(app: Record, how: Launch, gate: Path) -> list[tuple[str, str]]:
         found.append(("TemporaryFileSystem", f"{HOME}:mode=0700,uid={app.uid},size=10%"))
     else:
         found.append(("BindPaths", f"{mounted}/data:{HOME}"))
-    found += [("RestrictAddressFamilies", family) for family in sorted(families)]
+    found += [("RestrictAddressFamilies", family) for family in families_of(app.permissions)]
     found += [("SystemCallFilter", name) for name in app_profile.additions(app)]
     return found
 
