@@ -115,6 +115,7 @@ def test_nor_do_those_of_whoever_the_machine_forwards_for(machine: Machine, capt
         "ip address add 10.97.0.1/24 dev inside; ip -n behind address add 10.97.0.2/24 dev eth0;"
         "ip -n behind link set eth0 up; ip -n behind route add default via 10.97.0.1;"
         f"sysctl -qw net.ipv4.conf.inside.forwarding=1 net.ipv4.conf.{link}.forwarding=1;"
+        "nft delete table inet tau_apps 2>/dev/null;"
         "nft list table inet tau_firewall >/dev/null 2>&1 && nft insert rule inet tau_firewall forward accept || true"
     )
     ask = f"ip netns exec behind bash -c \"exec 3<>/dev/udp/{sink.address}/53; printf '{QUERY}' >&3\""
@@ -170,9 +171,8 @@ def test_a_server_of_another_authority_is_not_believed(machine: Machine, doh_ser
 
 
 def test_it_listens_on_loopback_alone_and_without_privilege(host: Host, machine: Machine) -> None:
-    listening = machine.succeed("ss --listening --numeric --processes --udp --tcp --no-header | grep ':53 '").split(
-        "\n"
-    )
+    command = "ss --listening --numeric --processes --udp --tcp --no-header | grep ':53 '"
+    listening = [line for line in machine.succeed(command).splitlines() if '"dnscrypt-proxy"' in line]
     assert {line.split()[4] for line in listening} == {"127.0.0.1:53", "[::1]:53"}
     process = machine.succeed("systemctl show --value --property MainPID dnscrypt-proxy.service")
     assert machine.succeed(f"stat -c %U /proc/{process}") == "_dnscrypt-proxy"

@@ -73,7 +73,9 @@ def test_nothing_is_forwarded(machine: Machine) -> None:
         "ip address add 10.98.0.1/24 dev right; ip -n right address add 10.98.0.2/24 dev eth0;"
         "for n in left right; do ip -n $n link set eth0 up; ip -n $n link set lo up; done;"
         "ip -n left route add default via 10.97.0.1; ip -n right route add default via 10.98.0.1;"
-        "sysctl -qw net.ipv4.conf.left.forwarding=1 net.ipv4.conf.right.forwarding=1"
+        "sysctl -qw net.ipv4.conf.left.forwarding=1 net.ipv4.conf.right.forwarding=1;"
+        # Rules of another overlay's, which see to it as well.
+        "nft delete table inet tau_apps 2>/dev/null || true"
     )
     machine.succeed(
         "systemd-run --collect --unit=behind --property=Type=exec"

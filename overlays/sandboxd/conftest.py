@@ -19,7 +19,7 @@ from tests.project import ROOT
 APP = "org.example.app"
 #: An app that runs what it is told to, or says what it is.
 PROGRAM = '#!/bin/sh\n[ $# -gt 0 ] || exec echo "hello from $0"\nexec "$@"\n'
-PROBES = Path(__file__).parent / "probes"
+PROBES, SAMPLES = Path(__file__).parent / "probes", Path(__file__).parent / "samples"
 Bring = Callable[..., str]
 
 
@@ -99,7 +99,56 @@ def bring(tools: Tools, signer: tuple[Path, Path], app: Path, plan: Plan, machin
 
 
 @pytest.fixture
-def user(terminal: Terminal) -> Terminal:
-    """The first user, logged in on the console."""
-    terminal.log_in()
+def sample(
+    tools: Tools, signer: tuple[Path, Path], plan: Plan, machine: Machine, tmp_path: Path
+) -> Callable[[str], str]:
+    """Make the bundle of a sample app, as it is, and bring it to the machine; returns its path there."""
+
+    def brought(name: str) -> str:
+        (key, certificate), target = signer, tmp_path / f"{name}.raw"
+        options = ("--key", key, "--certificate", certificate, "--output", target, "--arch", plan.arch)
+        done = tools.tau("pack", SAMPLES / name, *options)
+        assert done.returncode == 0, done.stderr
+        path = f"/var/tmp/{name}.raw"  # noqa: S108 - on the machine under test
+        assert machine.run(f"cat >{path} && chmod 644 {path}", stdin=target.read_bytes()).status == 0
+        return path
+
+    return brought
+
+
+@pytest.fixture(scope="session")
+def _states() -> set[str]:
+    """States of the shared machine in which an app is installed."""
+    return set()
+
+
+@pytest.fixture
+def installed(terminal: Terminal, machine: Machine, bring: Bring, _states: set[str]) -> Callable[..., str]:
+    """Have an app that runs what it is told to, with permissions, and its user logged in; returns what starts it.
+
+    The state is kept: the next check that wants the same begins with it.
+    """
+
+    def made(*permissions: str) -> str:
+        state = "-".join(("app", *permissions))
+        if state in _states:
+            machine.restore(state)
+            terminal.console, terminal.logged_in = machine.console, True
+        else:
+            terminal.log_in()
+            terminal.succeed(f"tau install --yes {bring('app', permissions=list(permissions))}", 120)
+            machine.snapshot(state)
+            _states.add(state)
+        return f"tau run {APP}"
+
+    return made
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest, terminal: Terminal) -> Terminal:
+    """The first user, logged in on the console; with an app where the check wants one (a fixture `start`)."""
+    if "start" in request.fixturenames:
+        request.getfixturevalue("start")
+    else:
+        terminal.log_in()
     return terminal

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -23,10 +24,9 @@ EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT = 1, 38, 93, 97
 
 
 @pytest.fixture
-def start(user: Terminal, bring: Bring) -> str:
+def start(installed: Callable[..., str]) -> str:
     """An app that runs what it is told to; the command that starts it."""
-    user.succeed(f"tau install --yes {bring('app')}", 120)
-    return f"tau run {APP}"
+    return installed("network")
 
 
 def test_it_behaves_like_a_command(user: Terminal, start: str) -> None:
@@ -187,12 +187,6 @@ def test_data_that_lead_elsewhere(user: Terminal, machine: Machine, start: str, 
     assert status == 125 and f"{APP}: could not be started; the system's journal says why\n" in shown
     assert machine.succeed("ls /var/lib/private-to-root/open") == ""
     assert machine.succeed(f"{LEFT}; true") == ""
-
-
-def test_no_network_without_consent(user: Terminal, start: str) -> None:
-    """It declares the network, and nobody has granted it anything yet."""
-    shown = user.succeed(f"{start} python3 /app/bin/network.py 10.0.2.2", 120)
-    assert "refused: Network is unreachable\nlo\n" in shown
 
 
 def test_it_takes_no_more_than_its_share(user: Terminal, start: str) -> None:

@@ -1,4 +1,4 @@
-"""sandboxd on the system bus: its name, its object, its errors. docs/sandbox-bus.md describes the interface."""
+"""sandboxd on the system bus: its name, its object, its errors. The overlay's README.md describes the interface."""
 
 from tau.wire import Status
 

@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("tau.command_run", "run an app"),
     "ps": ("tau.command_ps", "list your apps that run"),
     "list": ("tau.command_list", "list your apps"),
+    "permissions": ("tau.command_permissions", "see and change what your apps may do"),
+    "agent": ("tau.command_agent", "be asked at this terminal what your apps may do"),
     "manifest": ("tau.command_manifest", "check an app's manifest"),
     "pack": ("tau.command_pack", "make a signed bundle of an app's folder"),
 }

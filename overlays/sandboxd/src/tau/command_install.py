@@ -16,7 +16,9 @@ from tau.permissions import PERMISSIONS
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sub-command's arguments."""
     parser.add_argument("bundle", metavar="BUNDLE", help="the file that `tau pack` made")
-    parser.add_argument("--yes", action="store_true", help="install without asking")
+    parser.add_argument(
+        "--yes", action="store_true", help="install without asking; the app asks when it wants something"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,11 +34,19 @@ def run(options: argparse.Namespace) -> int:
         number, manifest = reply.number(), check(reply.octets()).manifest
         if manifest is None:
             return _fail(f"{options.bundle}: the manifest is of a kind that this `tau` does not know")
-        print(_summary(manifest, installed(bus).get(manifest.id)))
+        before = installed(bus).get(manifest.id)
+        print(_summary(manifest, before))
         if not options.yes and not _asked("Install it?"):
             bus.call("Cancel", "t", number)
             return _fail("not installed")
+        new = [name for name in manifest.permissions if not before or name not in before.permissions]
+        decided = {} if options.yes else _decided(new)
         bus.call("Confirm", "t", number)
+        for permission, word in decided.items():
+            try:
+                bus.call("Decide", "sss", manifest.id, permission, word)
+            except BusError as error:  # it is installed all the same
+                _fail(f"{manifest.id}: {permission}: {error.message}")
     except BusError as error:
         return _fail(f"{options.bundle}: {error.message}")
     finally:
@@ -57,14 +67,33 @@ def _summary(manifest: Manifest, before: Installed | None) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
+def _decided(permissions: list[str]) -> dict[str, str]:
+    """What the user decides at once of each permission; what they leave is asked when the app wants it."""
+    words = {"a": "allow-always", "n": "deny-always"}
+    if permissions:
+        print("May it? a: always, n: never, Enter: ask when it wants to")
+    found = {}
+    for name in permissions:
+        answer = _answer(f"  {PERMISSIONS[name].plain} [a/n/ask] ")
+        while answer not in ("", "ask", *words):
+            answer = _answer("  a, n, or Enter: ")
+        if answer in words:
+            found[name] = words[answer]
+    return found
+
+
 def _asked(question: str) -> bool:
+    return _answer(f"{question} [y/N] ") in ("y", "yes")
+
+
+def _answer(question: str) -> str:
     if not sys.stdin.isatty():
-        return False
+        return ""
     try:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the question is no answer to it
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return input(question).strip().lower()
     except EOFError:
-        return False
+        return ""
 
 
 def _fail(line: str) -> int:

@@ -1,6 +1,7 @@
 """``tau run ID [ARGUMENT…]``: an app that behaves like any other command, in a terminal and in a pipe."""
 
 import argparse
+import contextlib
 import os
 import pwd
 import signal
@@ -8,11 +9,13 @@ import sys
 from pathlib import Path
 
 from tau import ticket
+from tau.agent import Agent
 from tau.bus import Bus, BusError
 from tau.findings import printable
 from tau.helper import instance
 from tau.launch import Launch, LaunchError, of_form
 from tau.names import data_folder, is_id
+from tau.prompt import ask
 from tau.relay import Relay, RelayError
 from tau.streams import Streams
 
@@ -42,11 +45,18 @@ def run(options: argparse.Namespace) -> int:
             # While sandboxd is asked, a signal ends this at once, and with it the terminal of what may just begin.
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, signal.SIG_DFL)
-            number = Bus().call("Run", "h", given.fileno()).number()
+            bus = Bus()
+            reply = bus.call("Run", "h", given.fileno())
+            number, asks = reply.number(), bool(reply.number("b"))
             given.close()
             streams.close_given()
             name = instance.unit(os.getuid(), app, number)
-            return Relay(streams).run(kept, lambda: instance.init_process(name))
+            agent = Agent(lambda question, agent: ask(question, agent, relay.ends), app, number, bus) if asks else None
+            if agent:
+                with contextlib.suppress(BusError):  # it runs already; what it asks for is refused
+                    agent.connect()
+            relay = Relay(streams, agent)
+            return relay.run(kept, lambda: instance.init_process(name))
     except BusError as error:
         said = error.message
     except (LaunchError, RelayError) as error:

@@ -30,6 +30,19 @@ def receive(connection: socket.socket, size: int, most: int, flags: int = 0) -> 
     return data, list(found), bool(got & (socket.MSG_TRUNC | socket.MSG_CTRUNC))
 
 
+def as_socket(descriptor: int) -> socket.socket:
+    """Return a socket for a descriptor that somebody has sent, which stays the caller's to close.
+
+    :raises OSError: when it is none.
+    """
+    own = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=own)
+    except BaseException:
+        os.close(own)
+        raise
+
+
 def peer_uid(connection: socket.socket) -> int:
     """Return the user whose process made the other end of a Unix socket (SO_PEERCRED, unix(7)).
 

@@ -22,6 +22,7 @@ class Permission:
     :param becomes: what it is made of on the system, for the documentation.
     :param revocation: what becomes of what is open.
     :param families: the address families that an app which declares it may make sockets of (address_families(7)).
+    :param zone: of the networks, which one it is about: network.nft has this number.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Permission:
     becomes: str
     revocation: Revocation
     families: tuple[str, ...] = ()
+    zone: int = 0
 
 
 _INTERNET = ("AF_INET", "AF_INET6", "AF_NETLINK")
@@ -79,13 +81,15 @@ PERMISSIONS: dict[str, Permission] = {
             "a virtual Ethernet link into the app's network namespace, addresses outside of the local networks",
             "ends",
             _INTERNET,
+            1,
         ),
         Permission(
             "lan",
             "reach devices on your local network",
-            "the same link, addresses of the local networks (RFC 1918, RFC 4193, link-local)",
+            "the same link, addresses of the local networks (RFC 1918, RFC 3927, RFC 6598)",
             "ends",
             _INTERNET,
+            2,
         ),
         Permission("camera", "use the camera", "the nodes /dev/video*, attached while they are allowed", "stays"),
         Permission("microphone", "use the microphone", "the capture nodes of /dev/snd, the same way", "stays"),

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from types import FrameType
 
+from tau.agent import Agent
 from tau.streams import Pump, Streams
 
 #: What is handed on to the app, as it would get it without us.
@@ -31,10 +32,14 @@ class RelayError(Exception):
 class Relay:
     """Stands between the caller and a running instance."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, agent: Agent | None = None) -> None:
         self._streams = streams
+        self._agent = agent
         self._signals: list[int] = []
         self._again = False
+        #: Descriptors that can be read when there may be something else to do than to answer a question, and what says
+        #: whether there is.
+        self.ends: dict[int, Callable[[], bool]] = {}
 
     def run(self, kept: socket.socket, find: Callable[[], int | None]) -> int:
         """Carry on until the app has ended; returns its exit status.
@@ -45,6 +50,8 @@ class Relay:
         """
         self._kept, self._find = kept, find
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wakeup = reading
+        self.ends = {kept.fileno(): lambda: True, reading: self._interrupted}
         signal.set_wakeup_fd(writing)
         for number in _HANDED_ON:
             signal.signal(number, self._note)
@@ -78,6 +85,8 @@ class Relay:
         poll = select.poll()
         poll.register(self._kept, select.POLLIN)
         poll.register(wakeup, select.POLLIN)
+        if self._agent and self._agent.connection:
+            poll.register(self._agent.connection, select.POLLIN)
         waiting: dict[int, list[Pump]] = {}
         for pump in self._active():
             descriptor = pump.sink if pump.pending else pump.source
@@ -94,12 +103,27 @@ class Relay:
             if descriptor == wakeup:
                 os.read(wakeup, 4096)
                 continue
+            if descriptor not in waiting:
+                self._asked()
+                return False
             for pump in waiting[descriptor]:
                 if pump.pending and events & ~select.POLLIN:
                     pump.write()
                 elif not pump.pending and events & ~select.POLLOUT:
                     pump.read()
         return False
+
+    def _interrupted(self) -> bool:
+        """Whether what has come is a signal that is the app's; that the window has another size is no answer."""
+        os.read(self._wakeup, 4096)
+        return bool(self._signals)
+
+    def _asked(self) -> None:
+        """Put a question to the user. What the app writes waits meanwhile, and keys are none of its business."""
+        self._streams.leave_terminal()
+        if self._agent:
+            self._agent.serve()
+        self._again = True
 
     def _active(self) -> list[Pump]:
         """The pumps that have something to do. Keys are left to others while they are not the app's."""

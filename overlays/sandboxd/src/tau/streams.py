@@ -77,6 +77,7 @@ class Streams:
     #: The app's end of standard input, where that is a file: the app may leave some of it unread.
     _file_input: int | None = None
     _saved: list[Any] | None = None
+    _entered: bool = False
 
     def __enter__(self) -> Self:
         for number in range(3):
@@ -122,7 +123,9 @@ class Streams:
         if self.user_terminal is None or self._saved is not None or not self._takes_keys():
             return
         self._saved = termios.tcgetattr(self.user_terminal)
-        self._let_app_end_lines(self._saved[1] & termios.OPOST)
+        if not self._entered:  # from then on it is the app's to say
+            self._entered = True
+            self._let_app_end_lines(self._saved[1] & termios.OPOST)
         mode = termios.tcgetattr(self.user_terminal)
         mode[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
         mode[1] &= ~termios.OPOST

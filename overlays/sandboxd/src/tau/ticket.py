@@ -34,9 +34,13 @@ class Wish(IntEnum):
     REMOVE = 2
     #: Files: standard input, output and error. Details: :mod:`tau.launch`.
     RUN = 3
+    #: To be asked by sandboxd, on this very socket. Details: the number of the instance that it is about, in four
+    #: bytes, or nothing when it is about all of the user's.
+    AGENT = 4
 
 
-_FILES = {Wish.INSTALL: 1, Wish.REMOVE: 0, Wish.RUN: 3}
+_FILES = {Wish.INSTALL: 1, Wish.REMOVE: 0, Wish.RUN: 3, Wish.AGENT: 0}
+_WITH_DETAILS = (Wish.RUN, Wish.AGENT)
 
 
 class TicketError(Exception):
@@ -88,12 +92,23 @@ def read(ticket: socket.socket) -> Asked:
         wish, app = _WORDS.unpack_from(words)
         details = words[_WORDS.size :]
         asked = Asked(uid, Wish(wish), app.rstrip(b"\0").decode("ascii"), tuple(files), details)
-        if cut_off or len(files) != _FILES[asked.wish] or (details and asked.wish != Wish.RUN):
+        if cut_off or len(files) != _FILES[asked.wish] or (details and asked.wish not in _WITH_DETAILS):
             raise ValueError
     except (struct.error, ValueError):
         descriptors.close(files)
         raise TicketError("says what nobody can ask for") from None
     return asked
+
+
+def peek(file: int) -> tuple[int, str]:
+    """Return who has made a ticket and which app it names, as far as that can be told, without taking its words."""
+    try:
+        with descriptors.as_socket(file) as ticket:
+            words = ticket.recv(_WORDS.size, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            _, app = _WORDS.unpack(words)
+            return descriptors.peer_uid(ticket), app.rstrip(b"\0").decode("ascii", "replace")
+    except (OSError, struct.error):
+        return -1, ""
 
 
 def _maker(ticket: socket.socket) -> int:

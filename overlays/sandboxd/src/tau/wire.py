@@ -28,8 +28,21 @@ class Verb(IntEnum):
     DROP = 3
     #: Remove an app. Files: the user's ticket, which says which.
     REMOVE = 4
-    #: Start an app. Files: the user's ticket, which says which, and how. Answer: the instance's number.
+    #: Start an app. Files: the user's ticket, which says which, and how. Number: :func:`decided`. Answer: the
+    #: instance's number.
     START = 5
+    #: Decide what an instance that runs may do. Number: :func:`decision`.
+    DECIDE = 6
+    #: Hear what apps send that nobody has decided on. Answer: the socket on which it comes.
+    LISTEN = 7
+
+
+class Decision(IntEnum):
+    """What an instance may do with a permission."""
+
+    ASK = 0
+    ALLOW = 1
+    REFUSE = 2
 
 
 class Status(IntEnum):
@@ -54,11 +67,13 @@ class Status(IntEnum):
     FAILED = 8
     #: This very bundle is installed.
     SAME = 9
+    #: What was granted can't be read, or not be kept.
+    STORE = 10
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request: `number` is of what was staged, or 0."""
+    """A request: `number` is of what was staged, or as the verb says."""
 
     verb: Verb
     number: int = 0
@@ -71,6 +86,33 @@ class Answer:
     status: Status
     number: int = 0
     reason: str = ""
+
+
+def decided(allowed: int, refused: int) -> int:
+    """Return two sets of permissions as one number; :func:`both` takes it apart."""
+    return allowed << 32 | refused
+
+
+def both(number: int) -> tuple[int, int]:
+    """Return the permissions that are allowed, and those that are refused."""
+    return number >> 32, number & 0xFFFFFFFF
+
+
+def decision(link: int, instance: int, permission: int, what: Decision) -> int:
+    """Return a decision as one number; :func:`decision_of` takes it apart.
+
+    :param link: the instance's link, which may be another's by now: so the instance's number, too.
+    :param permission: the index in the table of permissions.
+    """
+    return link << 48 | instance << 16 | permission << 8 | what
+
+
+def decision_of(number: int) -> tuple[int, int, int, Decision]:
+    """Return link, instance, permission and decision.
+
+    :raises ValueError: when there is no such decision.
+    """
+    return number >> 48, number >> 16 & 0xFFFFFFFF, number >> 8 & 0xFF, Decision(number & 0xFF)
 
 
 class ProtocolError(Exception):

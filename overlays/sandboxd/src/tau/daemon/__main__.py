@@ -1,26 +1,65 @@
 """Run sandboxd: connect to the system bus, serve the object, take the name."""
 
 import asyncio
+import functools
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from dbus_fast import BusType, RequestNameReply
 from dbus_fast.aio import MessageBus
 
 from tau.bus_names import NAME
+from tau.daemon import helper, instances, sockets
+from tau.daemon.agents import Agents
+from tau.daemon.consent import Consent
+from tau.daemon.helper import HelperError
+from tau.daemon.hold import Hold
+from tau.daemon.instances import Instance
+from tau.daemon.packet_listener import PacketListener
+from tau.daemon.permission_calls import PermissionCalls
+from tau.daemon.resolver import Resolver
 from tau.daemon.service import Service
+from tau.daemon.store import Store
+from tau.daemon.store_thread import StoreThread
 from tau.daemon.watchdog import pings as watchdog_pings
+from tau.wire import Decision
+
+#: Changes in the kernel that are under way at a time: one may wait until connections have been ended.
+_CHANGES = ThreadPoolExecutor(64)
+#: StateDirectory= of its unit.
+_STORE = Path("/var/lib/tau/permissions/store.sqlite")
 
 
 async def _run() -> int:
     bus = await MessageBus(bus_type=BusType.SYSTEM, negotiate_unix_fd=True).connect()
-    await Service(bus).start()
+    kept, agents = StoreThread(Store(_STORE)), Agents()
+    consent = Consent(kept, agents, Hold(kept, _apply))
+    await Service(bus, PermissionCalls(kept, consent, agents)).start()
+    await Resolver(consent).serve(sockets.given())
     if await bus.request_name(NAME) != RequestNameReply.PRIMARY_OWNER:
         print(f"{NAME} is somebody else's", file=sys.stderr)
         return 1
-    watchdog = asyncio.ensure_future(watchdog_pings())
-    await bus.wait_for_disconnect()
-    watchdog.cancel()
+    jobs = (watchdog_pings(), PacketListener(consent).start(), consent.hold.hold_all(instances.every()))
+    disconnected = asyncio.ensure_future(bus.wait_for_disconnect())
+    background = [asyncio.ensure_future(each) for each in jobs]
+    while not disconnected.done():
+        done, _ = await asyncio.wait({disconnected, *background}, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()  # one that has failed ends us: another begins anew (Restart= of the unit)
+        background = [each for each in background if not each.done()]
     return 1
+
+
+async def _apply(instance: Instance, permission: str, decision: Decision) -> bool:
+    """Have the kernel hold to a decision; whether that was possible. The journal has the reason."""
+    call = functools.partial(helper.decide, instance.link, instance.app.number, permission, decision)
+    try:
+        await asyncio.get_running_loop().run_in_executor(_CHANGES, call)
+    except HelperError as error:
+        print(f"{instance.name}: {permission}: {error.reason}", flush=True)
+        return False
+    return True
 
 
 def main() -> int:

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from tau import descriptors
 from tau.bus_names import CALL_SECONDS
 from tau.limits import MAX_MANIFEST
-from tau.wire import HELPER_SOCKET, Answer, ProtocolError, Request, Status, Verb, receive_answer, send_request
+from tau.permissions import PERMISSIONS
+from tau.wire import (
+    HELPER_SOCKET,
+    Answer,
+    Decision,
+    ProtocolError,
+    Request,
+    Status,
+    Verb,
+    decided,
+    decision,
+    receive_answer,
+    send_request,
+)
 
 
 class HelperError(Exception):
@@ -65,14 +78,35 @@ def remove(ticket: int) -> None:
     _ask(Request(Verb.REMOVE), [ticket])
 
 
-def start(ticket: int) -> int:
+def start(ticket: int, allowed: int = 0, refused: int = 0) -> int:
     """Have the app started that a ticket names; returns the instance's number.
 
+    :param allowed: permissions that its user has granted, as a number; `refused`: those that they have denied.
     :raises HelperError: when it can't be.
     """
-    answer, files = _ask(Request(Verb.START), [ticket])
+    answer, files = _ask(Request(Verb.START, decided(allowed, refused)), [ticket])
     descriptors.close(files)
     return answer.number
+
+
+def decide(link: int, instance: int, permission: str, what: Decision) -> None:
+    """Have a decision hold for an instance, by its link and its number.
+
+    :raises HelperError: when that is not possible.
+    """
+    _ask(Request(Verb.DECIDE, decision(link, instance, list(PERMISSIONS).index(permission), what)), [])
+
+
+def listen() -> socket.socket:
+    """Return the socket on which the kernel tells what apps send that nobody has decided on.
+
+    :raises HelperError: when there is none.
+    """
+    _, files = _ask(Request(Verb.LISTEN), [])
+    if len(files) != 1:
+        descriptors.close(files)
+        raise HelperError(Status.FAILED, "the helper's answer lacks the socket")
+    return socket.socket(fileno=files[0])
 
 
 def _ask(request: Request, files: list[int]) -> tuple[Answer, list[int]]:

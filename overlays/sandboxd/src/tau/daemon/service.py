@@ -1,6 +1,7 @@
 """sandboxd's object on the system bus. A caller is who the bus says it is, never who it says it is."""
 
 import asyncio
+import contextlib
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,11 @@ from typing import Any
 from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
 
-from tau import descriptors
+from tau import descriptors, ticket
 from tau.bus_names import INTERFACE, PATH, error_name
 from tau.daemon import helper, installed
+from tau.daemon.calls import Reply
+from tau.daemon.permission_calls import PermissionCalls
 from tau.permissions import names_of
 from tau.wire import Status
 
@@ -21,14 +24,13 @@ _UNKNOWN, _WRONG = "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.
 #: Most calls that are under way at a time, and most of one user.
 _MOST_CALLS, _MOST_CALLS_OF_ONE = 256, 64
 
-Reply = tuple[str, list[Any]]
-
 
 class Service:
     """Answers calls; each in a task of its own, so that a large bundle keeps nobody waiting."""
 
-    def __init__(self, bus: MessageBus) -> None:
+    def __init__(self, bus: MessageBus, permissions: PermissionCalls) -> None:
         self._bus = bus
+        self._permissions = permissions
         #: Who waits for an answer to what was staged: the number, by the caller's unique name.
         self._staged: dict[int, str] = {}
         self._calls: dict[asyncio.Task[None], int] = {}
@@ -41,6 +43,11 @@ class Service:
             "Remove": ("h", self._remove),
             "Run": ("h", self._run),
             "List": ("", self._list),
+            "Agent": ("h", lambda message, _: permissions.agent(_file(message))),
+            "Permissions": ("", lambda _, uid: permissions.permissions(uid)),
+            "Decide": ("sss", lambda message, uid: permissions.decide(uid, *message.body)),
+            "Reset": ("ss", lambda message, uid: permissions.reset(uid, *message.body)),
+            "History": ("u", lambda message, uid: permissions.history(uid, *message.body)),
         }
 
     async def start(self) -> None:
@@ -104,6 +111,7 @@ class Service:
 
     async def _confirm(self, message: Message, uid: int) -> Reply:
         await self._in_thread(helper.commit, self._take(message))
+        await self._permissions.installed(uid)
         return "", []
 
     async def _cancel(self, message: Message, uid: int) -> Reply:
@@ -111,11 +119,20 @@ class Service:
         return "", []
 
     async def _remove(self, message: Message, uid: int) -> Reply:
+        maker, app = ticket.peek(_file(message))
+        # Before, so that a removal that is cut off leaves no grant to whoever is installed afterwards; and after, since
+        # a question may have stood meanwhile.
+        await self._permissions.forget(maker, app)
         await self._in_thread(helper.remove, _file(message))
+        await self._permissions.forget(maker, app)
         return "", []
 
     async def _run(self, message: Message, uid: int) -> Reply:
-        return "t", [await self._in_thread(helper.start, _file(message))]
+        at_start = await self._permissions.at_start(_file(message))
+        number = await self._in_thread(helper.start, _file(message), at_start.allowed, at_start.refused)
+        with contextlib.suppress(helper.HelperError):  # it has begun; what it was decided by was so a moment ago
+            await self._permissions.started(at_start, number)
+        return "tb", [number, at_start.asks]
 
     async def _list(self, message: Message, uid: int) -> Reply:
         found = [[each.app, each.version_text, list(names_of(each.permissions))] for each in installed.apps_of(uid)]

@@ -7,11 +7,14 @@ import socket
 import sys
 
 from tau import descriptors, ticket
+from tau.helper import nflog
 from tau.helper.install import commit, remove
+from tau.helper.links import decide
 from tau.helper.refusal import RefusedError
 from tau.helper.run import Started, start
 from tau.helper.stage import drop, stage
-from tau.wire import Answer, ProtocolError, Request, Status, Verb, receive_request, send_answer
+from tau.permissions import PERMISSIONS
+from tau.wire import Answer, ProtocolError, Request, Status, Verb, both, decision_of, receive_request, send_answer
 
 #: What a user's ticket asks for.
 _BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START)
@@ -43,7 +46,7 @@ def main() -> int:
                 asked = _asked(files[0])
                 files += asked.files
             if request.verb == Verb.START and asked:
-                started = start(asked)
+                started = start(asked, *both(request.number))
                 answer = Answer(Status.DONE, started.number)
             else:
                 answer = _serve(request, asked, files, group, answers)
@@ -75,21 +78,37 @@ def _serve(request: Request, asked: ticket.Asked | None, files: list[int], group
         os.write(content, manifest)
         os.lseek(content, 0, os.SEEK_SET)
         return Answer(Status.DONE, number)
-    if request.verb == Verb.COMMIT and not files:
+    if files:
+        return Answer(Status.BAD_REQUEST, reason="wrong number of files")
+    if request.verb == Verb.COMMIT:
         try:
             commit(request.number, group)
         finally:
             drop(request.number)
-    elif request.verb == Verb.DROP and not files:
+    elif request.verb == Verb.DROP:
         drop(request.number)
+    elif request.verb == Verb.DECIDE:
+        return _decide(request.number)
+    elif request.verb == Verb.LISTEN:
+        answers.append(nflog.listen().detach())
     else:
-        return Answer(Status.BAD_REQUEST, reason="wrong number of files")
+        return Answer(Status.BAD_REQUEST, reason="its ticket is missing")
+    return Answer(Status.DONE)
+
+
+def _decide(number: int) -> Answer:
+    try:
+        link, instance, permission, decision = decision_of(number)
+        name = list(PERMISSIONS)[permission]
+    except (ValueError, IndexError):
+        return Answer(Status.BAD_REQUEST, reason="there is no such decision")
+    decide(link, instance, name, decision)
     return Answer(Status.DONE)
 
 
 def _asked(descriptor: int) -> ticket.Asked:
     try:
-        connection = socket.socket(fileno=os.dup(descriptor))
+        connection = descriptors.as_socket(descriptor)
     except OSError:
         raise ticket.TicketError("is not a socket") from None
     with connection:

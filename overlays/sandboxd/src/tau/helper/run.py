@@ -6,8 +6,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau import launch, record
-from tau.helper import app_profile, instance, places
+from tau import launch, link, record
+from tau.helper import app_profile, instance, links, places
 from tau.helper.refusal import RefusedError
 from tau.launch import Launch
 from tau.names import is_id
@@ -70,9 +70,10 @@ class Started:
         self.gate.unlink(missing_ok=True)
 
 
-def start(asked: Asked) -> Started:
+def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
     """Find out how the app of a ticket is started.
 
+    :param allowed: permissions that its user has granted, as a number; `refused`: those that they have denied.
     :raises RefusedError: when there is no such app, or too many run.
     """
     if asked.wish != Wish.RUN or not is_id(asked.app):
@@ -97,15 +98,21 @@ def start(asked: Asked) -> Started:
     gate = places.GATES / instance.name(asked.uid, asked.app, number)
     os.mkfifo(gate, 0o644)
     gate.chmod(0o644)
-    return Started(number, command(app, how, number, gate), gate)
+    try:
+        wants = families_of(app.permissions) and links.RULES.exists()
+        own = links.allocate(app, number, allowed, refused) if wants else None
+    except BaseException:
+        gate.unlink()
+        raise
+    return Started(number, command(app, how, number, gate, own), gate)
 
 
-def command(app: Record, how: Launch, number: int, gate: Path) -> list[str]:
+def command(app: Record, how: Launch, number: int, gate: Path, own_link: int | None = None) -> list[str]:
     """Return the command that starts the unit of an instance and waits for its end."""
     unit = instance.unit(app.uid, app.app, number)
     words = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
     words += ["--expand-environment=no", f"--unit={unit}", f"--slice={instance.slice_of(app.uid)}", f"--uid={app.uid}"]
-    words += [f"--property={name}={value}" for name, value in _properties(app, how, gate)]
+    words += [f"--property={name}={value}" for name, value in _properties(app, how, gate, own_link)]
     inside = [_SHELL, "-c", _WAIT, "sh", f"/usr/bin/{instance.INIT}", "--", _SHELL, "-c", _TAKE_TERMINAL, "sh"]
     inside += [_SETPRIV, "--seccomp-filter", _ARGUMENTS_FILTER, "--", _ENV, "-i"]
     inside += [f"{name}={value}" for name, value in _environment(app, how).items()]
@@ -117,7 +124,7 @@ def _is_stream(descriptor: int) -> bool:
     return stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor)
 
 
-def _properties(app: Record, how: Launch, gate: Path) -> list[tuple[str, str]]:
+def _properties(app: Record, how: Launch, gate: Path, own_link: int | None) -> list[tuple[str, str]]:
     """What differs from app to app; all else is in app-tau-.service.d."""
     files, manager = instance.files_unit(app), f"user@{app.uid}.service"
     mounted = places.mounted(app.uid, app.app, app.root_hash)
@@ -139,6 +146,14 @@ def _properties(app: Record, how: Launch, gate: Path) -> list[tuple[str, str]]:
         found.append(("TemporaryFileSystem", f"{HOME}:mode=0700,uid={app.uid},size=10%"))
     else:
         found.append(("BindPaths", f"{mounted}/data:{HOME}"))
+    if own_link is not None:
+        name = link.text(own_link)
+        found += [
+            ("JoinsNamespaceOf", f"tau-net@{name}.service"),
+            ("BindsTo", f"tau-link@{name}.service"),
+            ("After", f"tau-link@{name}.service"),
+            ("BindReadOnlyPaths", "/usr/lib/tau/sandbox/resolv.conf:/etc/resolv.conf"),
+        ]
     found += [("RestrictAddressFamilies", family) for family in families_of(app.permissions)]
     found += [("SystemCallFilter", name) for name in app_profile.additions(app)]
     return found

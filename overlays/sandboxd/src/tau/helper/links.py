@@ -1,0 +1,155 @@
+"""Give an instance a link to the network, and say what may pass there: elements of a map of nftables (network.nft)."""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tau import link
+from tau.helper import places
+from tau.helper.refusal import RefusedError
+from tau.link import Linked
+from tau.permissions import PERMISSIONS, mask_of, names_of
+from tau.record import Record
+from tau.wire import Decision, Status
+
+#: The rules that the links are about; a system that is never on a network has neither.
+RULES = Path("/usr/lib/tau/sandbox/network.nft")
+_DEVICES = Path("/sys/class/net")
+_MAP = "element inet tau_apps decided"
+_MAX_SECONDS = 60
+
+
+def allocate(app: Record, number: int, allowed: int, refused: int) -> int:
+    """Give an instance that is about to start a link, and say what of it is decided; returns its number.
+
+    Permissions that the app does not declare are refused, whatever is said.
+
+    :param number: the instance's; it has its gate by now.
+    :param allowed: permissions, as a number (:data:`tau.permissions.BITS`); the same for `refused`.
+    :raises RefusedError: when none is free, or the firewall does not take it.
+    """
+    whose = Linked(app.uid, app.app, app.signer, app.permissions, number)
+    declared = _networks(app.permissions)
+    with _locked():
+        # A device can be there longer than what says whose it is: it goes with the last that runs in its namespace.
+        taken = {each for each, other in link.every().items() if not _forgotten(each, other)} | _devices()
+        free = next((each for each in range(link.FIRST, link.LAST + 1) if each not in taken), None)
+        if free is None:
+            raise RefusedError(Status.NO_SPACE, "gets no link to the network: all are taken")
+        lines = _undecided(free, _networks(mask_of(PERMISSIONS)))
+        for name in _networks(mask_of(PERMISSIONS)):
+            bit = mask_of([name])
+            if name not in declared or refused & bit:
+                lines.append(_element(free, name, Decision.REFUSE))
+            elif allowed & bit:
+                lines.append(_element(free, name, Decision.ALLOW))
+        _nft(lines)
+        path = link.LINKS / link.text(free)
+        path.unlink(missing_ok=True)
+        path.symlink_to(whose.target)
+    return free
+
+
+def decide(number: int, of_instance: int, permission: str, decision: Decision) -> None:
+    """Say what may pass a link of an instance that runs. What it has open ends when it may not any more.
+
+    :param number: the link's.
+    :param of_instance: the number of the instance that it is about: a link is another's after that.
+    :raises RefusedError: when it has no such link, its app does not declare what is to be allowed, or the permission is
+        not one of the network.
+    """
+    if not PERMISSIONS[permission].zone:
+        raise RefusedError(Status.BAD_REQUEST, f"can't be given {permission} while it runs")
+    with _locked():
+        whose = link.read(number)
+        if whose is None or whose.number != of_instance:
+            raise RefusedError(Status.NOT_THERE, "does not run any more")
+        if decision == Decision.ALLOW and permission not in _networks(whose.permissions):
+            raise RefusedError(Status.BAD_REQUEST, f"does not declare {permission}")
+        had = _allowed(number, permission)
+        lines = _undecided(number, [permission])
+        if decision != Decision.ASK:
+            lines.append(_element(number, permission, decision))
+        _nft(lines)
+    if had and decision != Decision.ALLOW:
+        _cut(number, permission)
+
+
+def _networks(mask: int) -> list[str]:
+    """Those permissions of a number that are about a link."""
+    return [name for name in names_of(mask) if PERMISSIONS[name].zone]
+
+
+def _forgotten(number: int, whose: Linked) -> bool:
+    """Whether an instance never began, or has ended without leave of anybody: its link is free."""
+    return not (places.GATES / whose.name).exists() and not (_DEVICES / link.device(number)).exists()
+
+
+def _devices() -> set[int]:
+    """The links whose device is there."""
+    names = (path.name.removeprefix("tau-").partition(".") for path in _DEVICES.glob("tau-*.*"))
+    return {int(first) << 8 | int(second) for first, _, second in names if first.isdecimal() and second.isdecimal()}
+
+
+def _key(number: int, permission: str) -> str:
+    return f"{link.device(number)} . {PERMISSIONS[permission].zone}"
+
+
+def _element(number: int, permission: str, decision: Decision) -> str:
+    verdict = "allowed" if decision == Decision.ALLOW else "refused"
+    return f"add {_MAP} {{ {_key(number, permission)} : goto {verdict} }}"
+
+
+def _undecided(number: int, permissions: Iterable[str]) -> list[str]:
+    return [f"destroy {_MAP} {{ {_key(number, permission)} }}" for permission in permissions]
+
+
+def _allowed(number: int, permission: str) -> bool:
+    command = ["/usr/sbin/nft", f"get {_MAP} {{ {_key(number, permission)} }}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MAX_SECONDS)
+    return "goto allowed" in done.stdout
+
+
+def _nft(lines: list[str]) -> None:
+    """Have a few changes made, all of them or none (nft(8))."""
+    text = "".join(f"{line}\n" for line in lines)
+    command = ["/usr/sbin/nft", "-f", "-"]
+    try:
+        # Twice: another's change at the same time has the kernel refuse one of them (ERESTART, nfnetlink).
+        for _ in range(2):
+            done = subprocess.run(command, input=text, text=True, check=False, timeout=_MAX_SECONDS)
+            if not done.returncode:
+                return
+    except subprocess.TimeoutExpired:
+        raise RefusedError(Status.FAILED, "gets no network: the firewall does not answer") from None
+    raise RefusedError(Status.FAILED, "gets no network: the firewall does not take it; the journal says more")
+
+
+def _cut(number: int, permission: str) -> None:
+    """End what an app has open, by a unit in the app's network namespace (ss(8), --kill)."""
+    local = " or ".join(f"dst {network}" for network in link.LOCAL)
+    where = f"( {local} )" if PERMISSIONS[permission].zone == PERMISSIONS["lan"].zone else f"not ( {local} )"
+    unit = f"tau-cut-{link.text(number)}-{os.urandom(4).hex()}.service"
+    command = ["systemd-run", "--quiet", "--wait", "--collect", f"--unit={unit}"]
+    command += [f"--property=JoinsNamespaceOf=tau-net@{link.text(number)}.service"]
+    command += ["--", "/usr/bin/ss", "--kill", "--tcp", "--udp", "state", "connected", where]
+    try:
+        done = subprocess.run(command, check=False, timeout=_MAX_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise RefusedError(Status.FAILED, "keeps what it has open: it could not be ended") from None
+    if done.returncode:
+        raise RefusedError(Status.FAILED, "keeps what it has open: it could not be ended; the journal says more")
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Keep others from taking the same number, or deciding about it. The folder is one that nobody else can open."""
+    descriptor = os.open(places.GATES, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
