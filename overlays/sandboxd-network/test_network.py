@@ -117,7 +117,8 @@ def test_nobody_to_ask_is_a_no(user: Terminal, machine: Machine, start: str) -> 
     assert decisions(user)["network"] == "ask"
 
 
-def test_what_was_typed_before_is_no_answer(user: Terminal, start: str) -> None:
+def test_keys_of_the_apps_and_other_words_are_no_answer(user: Terminal, start: str) -> None:
+    """That keys count only once a question has stood for a moment is seen in test_prompt.py."""
     script = f"echo ready; read x; exec python3 /app/bin/fetch.py http://{SINK}/"
     # The first line is the app's; the others were on their way when the question came.
     answers = {"\nready\n": "a\na\na\na\n", QUESTION: "nonsense\n", "nonsense\nYour answer: ": "n\n"}

@@ -78,6 +78,15 @@ class Agent:
 
     def is_over(self, question: Question) -> bool:
         """Whether a question is not asked any more; called when there is something to receive, or nobody left."""
+        return self._next() in (b"", f"{question.number}\0".encode())
+
+    def _receive(self) -> Question | None:
+        number, _, rest = self._next().decode(errors="replace").partition("\0")
+        words = rest.split("\0")
+        return Question(int(number), *words) if number.isdecimal() and len(words) == 3 else None
+
+    def _next(self) -> bytes:
+        """The next message; empty when sandboxd has gone, and `connection` is None then."""
         try:
             said = self.connection.recv(_MOST_BYTES) if self.connection else b""
         except OSError:
@@ -85,21 +94,7 @@ class Agent:
         if not said and self.connection:
             self.connection.close()
             self.connection = None
-        return not said or said == f"{question.number}\0".encode()
-
-    def _receive(self) -> Question | None:
-        try:
-            said = self.connection.recv(_MOST_BYTES) if self.connection else b""
-        except OSError:
-            said = b""
-        if not said:
-            if self.connection:
-                self.connection.close()
-            self.connection = None
-            return None
-        number, _, rest = said.decode(errors="replace").partition("\0")
-        words = rest.split("\0")
-        return Question(int(number), *words) if number.isdecimal() and len(words) == 3 else None
+        return said
 
     def _connect_again(self) -> None:
         for _ in range(_ATTEMPTS):

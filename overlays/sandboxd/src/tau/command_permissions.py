@@ -10,7 +10,6 @@ from tau.decisions import DECISIONS, Decision, Scope
 from tau.findings import printable
 from tau.permissions import PERMISSIONS
 
-_HELD = {Scope.ONCE: "as long as it runs", Scope.SESSION: "until you log out", Scope.ALWAYS: "always"}
 _MOST_LINES = 100
 
 
@@ -60,7 +59,7 @@ def plain(word: str) -> str:
     decision = DECISIONS.get(word)
     if decision is None:
         return word
-    return f"{'allowed' if decision.allowed else 'denied'} {_HELD[decision.scope]}"
+    return f"{'allowed' if decision.allowed else 'denied'} {decision.scope.plain}"
 
 
 def _list(bus: Bus, options: argparse.Namespace) -> int:

@@ -13,6 +13,11 @@ class Scope(StrEnum):
     SESSION = "session"
     ALWAYS = "always"
 
+    @property
+    def plain(self) -> str:
+        """How long, as people say it."""
+        return {"once": "as long as it runs", "session": "until you log out", "always": "always"}[self]
+
 
 @dataclass(frozen=True)
 class Decision:

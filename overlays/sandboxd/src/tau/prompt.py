@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tau.agent import DISMISSED, ELSEWHERE, Agent, Question
-from tau.decisions import DECISIONS, Scope
+from tau.decisions import DECISIONS
 from tau.findings import printable
 from tau.permissions import PERMISSIONS
 
@@ -46,7 +46,6 @@ _CHOICES = """\
   s  until you log out             v  never
   a  always                        Enter alone: not now
 """
-_PLAIN = {Scope.ONCE: "as long as it runs", Scope.SESSION: "until you log out", Scope.ALWAYS: "always"}
 
 
 def ask(question: Question, agent: Agent, ends: Ends | None = None) -> str:
@@ -163,4 +162,4 @@ def _said(word: str) -> str:
     decision = DECISIONS.get(word)
     if decision is None:
         return "Not now."
-    return f"{'Allowed' if decision.allowed else 'Not allowed'}: {_PLAIN[decision.scope]}."
+    return f"{'Allowed' if decision.allowed else 'Not allowed'}: {decision.scope.plain}."
