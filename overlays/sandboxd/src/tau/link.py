@@ -56,6 +56,12 @@ def text(link: int) -> str:
     return f"{link >> 8}.{link & 0xFF}"
 
 
+def of_text(written: str) -> int | None:
+    """Return the number that is written as A.B, or None when that is none."""
+    first, _, second = written.partition(".")
+    return int(first) << 8 | int(second) if first.isdecimal() and second.isdecimal() else None
+
+
 def device(link: int) -> str:
     """Return the name of the device out here."""
     return f"tau-{text(link)}"
@@ -63,10 +69,7 @@ def device(link: int) -> str:
 
 def of_address(address: str) -> int | None:
     """Return the link whose app has an address, or None when it is no app's."""
-    parts = address.split(".")
-    if parts[:2] != ["198", "19"] or len(parts) != 4:
-        return None
-    return int(parts[2]) << 8 | int(parts[3])
+    return of_text(address.removeprefix("198.19.")) if address.startswith("198.19.") else None
 
 
 def read(link: int, folder: Path = LINKS) -> Linked | None:
@@ -84,10 +87,8 @@ def every(folder: Path = LINKS) -> dict[int, Linked]:
     """Return whose each link is that there is, by number."""
     found = {}
     for path in folder.iterdir() if folder.is_dir() else []:
-        first, _, second = path.name.partition(".")
-        if first.isdecimal() and second.isdecimal():
-            link = int(first) << 8 | int(second)
-            whose = read(link, folder)
-            if whose:
-                found[link] = whose
+        link = of_text(path.name)
+        whose = read(link, folder) if link is not None else None
+        if link is not None and whose:
+            found[link] = whose
     return found

@@ -68,6 +68,10 @@ class Token:
     instance: str
     session: str
 
+    def of(self, scope: Scope) -> str:
+        """Return what a decision of a scope is bound to; nothing for one that holds always."""
+        return {Scope.ONCE: self.instance, Scope.SESSION: self.session, Scope.ALWAYS: ""}[scope]
+
 
 @dataclass(frozen=True)
 class Past:
@@ -101,14 +105,13 @@ class Store:
 
         :raises StoreError: when it can't be read.
         """
-        tokens = {Scope.ONCE: token.instance, Scope.SESSION: token.session, Scope.ALWAYS: ""}
         found = {}
         with self._connection() as database:
             question = "SELECT permission, scope, token, allowed FROM decisions WHERE (uid, app, signer) = (?, ?, ?)"
             rows = database.execute(question, (app.uid, app.app, app.signer)).fetchall()
         for scope in (Scope.ALWAYS, Scope.SESSION, Scope.ONCE):
             for permission, kind, bound, allowed in rows:
-                if (kind, bound) == (scope, tokens[scope]) and (bound or scope == Scope.ALWAYS):
+                if (kind, bound) == (scope, token.of(scope)) and (bound or scope == Scope.ALWAYS):
                     found[permission] = Decision(bool(allowed), scope)
         return found
 
@@ -118,7 +121,7 @@ class Store:
         :param how: it came about, for the history.
         :raises StoreError: when it can't be kept; nothing has changed then.
         """
-        bound = {Scope.ONCE: token.instance, Scope.SESSION: token.session, Scope.ALWAYS: ""}[decision.scope]
+        bound = token.of(decision.scope)
         if not bound and decision.scope != Scope.ALWAYS:
             raise StoreError("can't be kept: there is no session that it would be for")
         with self._connection() as database:

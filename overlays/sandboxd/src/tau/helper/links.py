@@ -35,12 +35,13 @@ def allocate(app: Record, number: int, allowed: int, refused: int) -> int:
     declared = _networks(app.permissions)
     with _locked():
         # A device can be there longer than what says whose it is: it goes with the last that runs in its namespace.
-        taken = {each for each, other in link.every().items() if not _forgotten(each, other)} | _devices()
+        taken = {each for each, other in link.every().items() if (places.GATES / other.name).exists()} | _devices()
         free = next((each for each in range(link.FIRST, link.LAST + 1) if each not in taken), None)
         if free is None:
             raise RefusedError(Status.NO_SPACE, "gets no link to the network: all are taken")
-        lines = _undecided(free, _networks(mask_of(PERMISSIONS)))
-        for name in _networks(mask_of(PERMISSIONS)):
+        every = _networks(mask_of(PERMISSIONS))
+        lines = _undecided(free, every)
+        for name in every:
             bit = mask_of([name])
             if name not in declared or refused & bit:
                 lines.append(_element(free, name, Decision.REFUSE))
@@ -83,15 +84,10 @@ def _networks(mask: int) -> list[str]:
     return [name for name in names_of(mask) if PERMISSIONS[name].zone]
 
 
-def _forgotten(number: int, whose: Linked) -> bool:
-    """Whether an instance never began, or has ended without leave of anybody: its link is free."""
-    return not (places.GATES / whose.name).exists() and not (_DEVICES / link.device(number)).exists()
-
-
 def _devices() -> set[int]:
     """The links whose device is there."""
-    names = (path.name.removeprefix("tau-").partition(".") for path in _DEVICES.glob("tau-*.*"))
-    return {int(first) << 8 | int(second) for first, _, second in names if first.isdecimal() and second.isdecimal()}
+    found = (link.of_text(path.name.removeprefix("tau-")) for path in _DEVICES.glob("tau-*.*"))
+    return {each for each in found if each is not None}
 
 
 def _key(number: int, permission: str) -> str:
