@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from overlays.sandboxd.conftest import APP, Bring
+from overlays.sandboxd.conftest import APP, QUESTION, Bring, decisions
 from qemu.capture import Capture
 from qemu.machine import Machine
 from qemu.net import SERVERS_V4, Sink
@@ -15,7 +15,6 @@ from qemu.terminal import USER, Terminal
 pytestmark = [pytest.mark.row(7), pytest.mark.destructive]
 
 SINK = SERVERS_V4["sink"]
-QUESTION = "Your answer: "
 PORT = 4711
 #: What of the network must not be left when nothing runs.
 LEFT = (
@@ -32,12 +31,6 @@ def start(installed: Callable[..., str]) -> str:
 
 def fetch(start: str, url: str) -> str:
     return f"{start} python3 /app/bin/fetch.py {url}"
-
-
-def decisions(user: Terminal, app: str = APP) -> dict[str, str]:
-    """What is decided of an app, by permission."""
-    lines = user.succeed("tau permissions list", 60).splitlines()
-    return {line.split("  ")[1]: line.split("  ")[2] for line in lines if line.startswith(app)}
 
 
 def amid(user: Terminal, command: str, act: Callable[[], object], answer: str = "") -> str:

@@ -19,8 +19,16 @@ from tests.project import ROOT
 APP = "org.example.app"
 #: An app that runs what it is told to, or says what it is.
 PROGRAM = '#!/bin/sh\n[ $# -gt 0 ] || exec echo "hello from $0"\nexec "$@"\n'
+#: What the user's answer follows.
+QUESTION = "Your answer: "
 PROBES, SAMPLES = Path(__file__).parent / "probes", Path(__file__).parent / "samples"
 Bring = Callable[..., str]
+
+
+def decisions(user: Terminal, app: str = APP) -> dict[str, str]:
+    """What is decided of an app, by permission."""
+    lines = user.succeed("tau permissions list", 60).splitlines()
+    return {line.split("  ")[1]: line.split("  ")[2] for line in lines if line.startswith(app)}
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +138,7 @@ def installed(terminal: Terminal, machine: Machine, bring: Bring, _states: set[s
     """
 
     def made(*permissions: str) -> str:
-        state = "-".join(("app", *permissions))
+        state = "-".join(("app", *permissions)).replace(":", "-")
         if state in _states:
             machine.restore(state)
             terminal.console, terminal.logged_in = machine.console, True

@@ -16,9 +16,11 @@ pytestmark = [pytest.mark.row(10), pytest.mark.destructive]
 DATA = f"/home/{USER}/.local/share/tau/{APP}"
 #: What must not be left when nothing runs.
 LEFT = (
-    "systemctl list-units --all --no-legend --plain 'app-tau-*' 'tau-app@*'; grep /run/tau/apps/ /proc/mounts;"
+    "systemctl list-units --all --no-legend --plain 'app-tau-*' 'tau-app@*' 'tau-files@*';"
+    " grep -E '/run/tau/(apps|attached)/' /proc/mounts;"
     " grep '^tau-app-' /sys/kernel/security/apparmor/profiles; losetup --list --noheadings; dmsetup ls | grep -v ^root;"
-    " find /run/tau/apps /run/tau/gates -mindepth 1; ls -d /sys/fs/cgroup/apps.slice/*.service"
+    " find /run/tau/apps /run/tau/attached /run/tau/gates /run/tau/instances -mindepth 1;"
+    " ls -d /sys/fs/cgroup/apps.slice/*.service"
 )
 EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT = 1, 38, 93, 97
 

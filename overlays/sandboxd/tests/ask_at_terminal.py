@@ -9,8 +9,22 @@ import sys
 
 from tau.agent import Agent, Question
 from tau.prompt import ask
+from tau.user_folders import FolderError
 
-question = Question(7, sys.argv[1], "network", sys.argv[2])
-agent = Agent(lambda *_: "")
+
+class Picks(Agent):
+    """Remembers which folder the user has picked; one of them can't be."""
+
+    picked = ""
+
+    def pick(self, app: str, path: str) -> None:
+        if path == "bad":
+            raise FolderError("is not there")
+        self.picked = f"{app} may use {path}: "
+
+
+question = Question(7, sys.argv[1], sys.argv[3], sys.argv[2])
+agent = Picks(lambda *_: "")
 agent.connection = socket.socket(fileno=4)
-os.write(3, ask(question, agent, {5: lambda: os.read(5, 1) == b"x"}).encode() or b"nothing")
+word = ask(question, agent, {5: lambda: os.read(5, 1) == b"x"})
+os.write(3, f"{agent.picked}{word or 'nothing'}".encode())

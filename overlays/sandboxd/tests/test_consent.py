@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tau import running
 from tau.daemon import agents as agents_module
 from tau.daemon import consent as module
 from tau.daemon import instances
 from tau.daemon.agents import Agents
 from tau.daemon.consent import Consent
 from tau.daemon.hold import Hold
-from tau.daemon.instances import Instance
-from tau.daemon.store import Store, StoreError
+from tau.daemon.store import Store, StoreError, Token
 from tau.daemon.store_thread import StoreThread
 from tau.decisions import DECISIONS, Decision, Scope
-from tau.link import Linked
 from tau.permissions import mask_of
+from tau.running import Running
 from tau.wire import Decision as Live
 
-APP = Linked(1000, "org.example.app", b"s" * 32, mask_of(["network", "lan"]), 7)
-ONE = Instance(0x102, APP)
+ONE = Running(1000, "org.example.app", b"s" * 32, mask_of(["network", "lan"]), 7, 0x102)
+TOKEN = Token(ONE.name, "session-1")
 
 
-def another(number: int) -> Instance:
+def another(number: int) -> Running:
     """Another instance of the app."""
-    return Instance(number + 1, replace(APP, number=number))
+    return replace(ONE, number=number, link=number + 1)
 
 
 class World:
@@ -43,17 +43,17 @@ class World:
         self.hold = Hold(kept, self._apply)
         self.consent = Consent(kept, self.agents, self.hold)
 
-    async def _apply(self, instance: Instance, permission: str, decision: Live) -> bool:
+    async def _apply(self, instance: Running, permission: str, decision: Live) -> bool:
         await asyncio.sleep(0.01)
         self.applied.append((instance.link, permission, decision))
         return self.works
 
     async def decide(self, permission: str, decision: Decision) -> None:
         """As `tau permissions` does."""
-        await asyncio.to_thread(Store(self.store._path).decide, APP, permission, decision, ONE.token, "set")
+        await asyncio.to_thread(Store(self.store._path).decide, ONE, permission, decision, TOKEN, "set")
 
     def decided(self) -> dict[str, Decision]:
-        return Store(self.store._path).decided(APP, ONE.token)
+        return Store(self.store._path).decided(ONE, TOKEN)
 
     def agent(self, instance: str = ONE.name, uid: int = 1000) -> socket.socket:
         given, kept = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -61,7 +61,7 @@ class World:
         kept.setblocking(False)
         return kept
 
-    def permit(self, instance: Instance = ONE, permission: str = "network") -> asyncio.Task[bool]:
+    def permit(self, instance: Running = ONE, permission: str = "network") -> asyncio.Task[bool]:
         return asyncio.ensure_future(self.consent.permit(instance, permission, "the address of example.org"))
 
 
@@ -83,7 +83,7 @@ Story = Callable[[World], Awaitable[None]]
 def tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Story], None]:
     """Run a story in a world of its own, in which nobody waits long."""
     monkeypatch.setattr(instances, "session", lambda uid: "session-1")
-    monkeypatch.setattr(instances, "of_link", lambda number: ONE if number == ONE.link else another(number - 1))
+    monkeypatch.setattr(instances, "runs", lambda instance: True)
     monkeypatch.setattr(agents_module, "_WAIT", 0.001)
     return lambda story: asyncio.run(asyncio.wait_for(_told(story, tmp_path), 30))
 
@@ -97,7 +97,7 @@ def test_one_word_is_a_yes(tell: Callable[[Story], None], word: str) -> None:
     async def story(world: World) -> None:
         waiting, agent = world.permit(), world.agent()
         question = await answer(agent, word)
-        assert question[1:] == [APP.app, "network", "the address of example.org"]
+        assert question[1:] == [ONE.app, "network", "the address of example.org"]
         decision = DECISIONS.get(word)
         assert await waiting == bool(decision and decision.allowed)
         kept = world.decided()
@@ -225,6 +225,20 @@ def test_one_question_at_a_time(tell: Callable[[Story], None]) -> None:
     tell(story)
 
 
+def test_an_answer_decides_what_waits_for_its_turn(tell: Callable[[Story], None]) -> None:
+    """Two instances that are started together: who has said "always" is not asked again."""
+
+    async def story(world: World) -> None:
+        agent = world.agent(instance="")
+        waiting = [world.permit(another(number)) for number in range(3)]
+        await answer(agent, "allow-always")
+        assert all(await asyncio.gather(*waiting))
+        with pytest.raises(BlockingIOError):
+            agent.recv(1)
+
+    tell(story)
+
+
 def test_a_flood_is_refused(tell: Callable[[Story], None]) -> None:
     async def story(world: World) -> None:
         agent = world.agent(instance="")
@@ -286,7 +300,7 @@ def test_a_question_that_its_app_does_not_outlive(
         agent = world.agent(instance="")
         waiting = world.permit()
         number = (await heard(agent))[0]
-        monkeypatch.setattr(instances, "of_link", lambda number: another(9))
+        monkeypatch.setattr(instances, "runs", lambda instance: False)
         agent.send(f"{number}\0allow-always".encode())
         assert not await waiting
         assert world.decided() == {} and world.applied == []
@@ -325,6 +339,25 @@ def test_what_was_left_undone_is_done_at_the_start(tell: Callable[[Story], None]
         await world.decide("network", Decision(False, Scope.ALWAYS))
         await world.hold.hold_all([ONE])
         assert world.applied == [(0x102, "network", Live.REFUSE), (0x102, "lan", Live.ASK)]
+
+    tell(story)
+
+
+def test_what_holds_already_is_left_alone(tell: Callable[[Story], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is attached, which root has written down."""
+    one = ONE
+
+    async def story(world: World) -> None:
+        nonlocal one
+        camera, microphone = mask_of(["camera"]), mask_of(["microphone"])
+        one = replace(ONE, permissions=camera | microphone, wanted=camera, attached=camera)
+        monkeypatch.setattr(running, "read", lambda number: one)
+        await world.decide("camera", Decision(True, Scope.ALWAYS))
+        await world.hold.hold_all([one])
+        assert world.applied == []
+        one = replace(one, attached=microphone)
+        await world.hold.hold_all([one])
+        assert world.applied == [(0x102, "camera", Live.ALLOW), (0x102, "microphone", Live.ASK)]
 
     tell(story)
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tau import link
-from tau.helper import instance, links, places
+from tau import link, running
+from tau.helper import instances, links, places
+from tau.helper.decide import decide
 from tau.helper.refusal import RefusedError
 from tau.permissions import mask_of
 from tau.record import Record
+from tau.running import Running
 from tau.wire import Decision, Status
 
 APP = Record(1000, "org.example.app", (1, 0, 0, 0), mask_of(["network"]), 0, b"h" * 32, b"s" * 32, ("bin/app",))
@@ -23,21 +25,21 @@ class World:
         self.told: list[str] = []
         self.cut: list[tuple[int, str]] = []
         self.had = False
-        self.devices, self.gates = path / "net", path / "gates"
-        for folder in (self.devices, self.gates, path / "links"):
+        self.devices = path / "net"
+        for folder in (self.devices, path / "gates", path / "instances", path / "links"):
             folder.mkdir()
         patch.setattr(link, "LINKS", path / "links")
-        patch.setattr(link.every, "__defaults__", (path / "links",))
-        patch.setattr(link.read, "__defaults__", (path / "links",))
-        patch.setattr(places, "GATES", self.gates)
+        patch.setattr(running, "INSTANCES", path / "instances")
+        patch.setattr(places, "GATES", path / "gates")
+        patch.setattr(instances, "write", lambda app: running.path(app.number).write_bytes(app.pack()))
         patch.setattr(links, "_DEVICES", self.devices)
         patch.setattr(links, "_nft", self.told.extend)
         patch.setattr(links, "_allowed", lambda *_: self.had)
         patch.setattr(links, "_cut", lambda *what: self.cut.append(what))
 
     def start(self, app: Record = APP, number: int = 7, allowed: int = 0, refused: int = 0) -> int:
-        (self.gates / instance.name(app.uid, app.app, number)).touch()
-        return links.allocate(app, number, allowed, refused)
+        begins = Running(app.uid, app.app, app.signer, app.permissions, number)
+        return links.allocate(begins, allowed, refused).link
 
     def said(self) -> list[str]:
         """What it was told, without what makes room for it."""
@@ -60,13 +62,13 @@ def test_what_is_not_declared_is_refused_whatever_is_said(world: World) -> None:
     assert world.start(BOTH, 9, allowed=NETWORK, refused=everything) == 3
     assert world.said() == ["{ tau-0.3 . 1 : goto refused }", "{ tau-0.3 . 2 : goto refused }"]
     assert world.start(BOTH, 10) == 4 and world.said() == []
-    assert link.read(2) == link.Linked(1000, APP.app, APP.signer, BOTH.permissions, 8)
+    assert running.of_link(2) == Running(1000, APP.app, APP.signer, BOTH.permissions, 8, 2)
 
 
 def test_a_number_is_free_when_instance_and_device_have_gone(world: World) -> None:
     world.start()
     (world.devices / "tau-0.1").touch()
-    (world.gates / instance.name(1000, APP.app, 7)).unlink()
+    running.path(7).unlink()
     assert world.start(number=8) == 2  # it ends just now
     (world.devices / "tau-0.1").unlink()
     assert world.start(number=9) == 1
@@ -80,12 +82,14 @@ def test_a_number_is_free_when_instance_and_device_have_gone(world: World) -> No
 def test_a_decision_is_about_one_instance(world: World) -> None:
     world.start(BOTH)
     world.told.clear()
-    links.decide(1, 7, "network", Decision.ALLOW)
+    decide(7, "network", Decision.ALLOW)
     assert world.said() == ["{ tau-0.1 . 1 : goto allowed }"]
-    for number, of_instance in ((1, 8), (2, 7), (1, 0)):
+    # One that there is not, and one whose link is another's by now.
+    running.path(9).write_bytes(Running(1000, APP.app, APP.signer, BOTH.permissions, 9, 1).pack())
+    for number in (8, 9, 0):
         for decision in Decision:
             with pytest.raises(RefusedError) as caught:
-                links.decide(number, of_instance, "network", decision)
+                decide(number, "network", decision)
             assert caught.value.status == Status.NOT_THERE
     assert world.told == []
 
@@ -93,11 +97,11 @@ def test_a_decision_is_about_one_instance(world: World) -> None:
 def test_what_is_taken_back_ends(world: World) -> None:
     world.start(BOTH)
     for decision in (Decision.REFUSE, Decision.ASK, Decision.ALLOW):
-        links.decide(1, 7, "lan", decision)
+        decide(7, "lan", decision)
     assert world.cut == []  # there was nothing to end
     world.had = True
     for decision in (Decision.REFUSE, Decision.ASK, Decision.ALLOW):
-        links.decide(1, 7, "lan", decision)
+        decide(7, "lan", decision)
     assert world.cut == [(1, "lan"), (1, "lan")]
 
 
@@ -106,10 +110,10 @@ def test_what_nobody_can_have(world: World) -> None:
     world.told.clear()
     for permission in ("lan", "camera", "filesystem:rw:home"):
         with pytest.raises(RefusedError) as caught:
-            links.decide(1, 7, permission, Decision.ALLOW)
+            decide(7, permission, Decision.ALLOW)
         assert caught.value.status == Status.BAD_REQUEST
     assert world.told == []
-    links.decide(1, 7, "lan", Decision.REFUSE)
+    decide(7, "lan", Decision.REFUSE)
 
 
 def test_too_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tau import link
 from tau.daemon import dns
 from tau.daemon.packets import Attempt, attempts
-from tau.link import Linked
 
 from overlays.sandboxd.tests.tools import SOURCE
 
@@ -117,18 +116,14 @@ def test_whatever_is_told_is_read(data: bytes, content: bytes) -> None:
     attempts(told(content, 1) + data)
 
 
-def test_links(tmp_path: Path) -> None:
-    whose = Linked(1000, "org.example.app", b"s" * 32, 3, 7)
-    (tmp_path / "1.2").symlink_to(whose.target)
-    for name, target in (
-        ("0.1", "../../etc"),
-        ("0.2", whose.target + "/x"),
-        ("0.3", f"1000/../{'0' * 64}/00000003/00000007"),
-    ):
+def test_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "LINKS", tmp_path)
+    (tmp_path / "1.2").symlink_to(link.target(7))
+    for name, target in (("0.1", "../../etc"), ("0.2", link.target(7) + "/x"), ("0.3", "../instances/7")):
         (tmp_path / name).symlink_to(target)
     (tmp_path / "README").write_text("")
-    assert link.every(tmp_path) == {0x102: whose}
-    assert link.read(0x102, tmp_path) == whose and link.read(0x103, tmp_path) is None
+    assert link.every() == {0x102: 7}
+    assert link.read(0x102) == 7 and link.read(0x103) is None
     assert (link.text(0x102), link.device(0xFFFE)) == ("1.2", "tau-255.254")
     assert link.of_address("198.19.1.2") == 0x102
     assert [link.of_address(each) for each in ("198.18.0.1", "10.0.2.15", "::1")] == [None] * 3

@@ -11,13 +11,12 @@ from tau.daemon.agents import Agents
 from tau.daemon.consent import Consent
 from tau.daemon.helper import HelperError
 from tau.daemon.hold import Hold
-from tau.daemon.instances import Instance
 from tau.daemon.permission_calls import PermissionCalls
 from tau.daemon.store import Store
 from tau.daemon.store_thread import StoreThread
-from tau.link import Linked
 from tau.permissions import mask_of
 from tau.record import Record
+from tau.running import Running
 from tau.wire import Decision as Live
 from tau.wire import Status
 
@@ -29,7 +28,7 @@ class World:
     """sandboxd with one app, of which instances run."""
 
     def __init__(self, path: Path, patch: pytest.MonkeyPatch) -> None:
-        self.app, self.running, self.works = APP, [Instance(1, Linked(1000, APP.app, APP.signer, NEW, 7))], True
+        self.app, self.running, self.works = APP, [Running(1000, APP.app, APP.signer, NEW, 7, 1)], True
         self.applied: list[tuple[int, str, Live]] = []
         patch.setattr(installed, "app_of", lambda uid, app: self.app if (uid, app) == (1000, APP.app) else None)
         patch.setattr(installed, "apps_of", lambda uid: [self.app] if uid == 1000 else [])
@@ -38,13 +37,13 @@ class World:
         kept = StoreThread(Store(path / "store.sqlite"))
         self.calls = PermissionCalls(kept, Consent(kept, Agents(), Hold(kept, self._apply)), Agents())
 
-    async def _apply(self, instance: Instance, permission: str, live: Live) -> bool:
+    async def _apply(self, instance: Running, permission: str, live: Live) -> bool:
         self.applied.append((instance.link, permission, live))
         return self.works
 
     async def said(self) -> dict[str, str]:
         _, (rows,) = await self.calls.permissions(1000)
-        return {permission: word for _, permission, word in rows}
+        return {permission: word for _, permission, word, _ in rows}
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def test_an_older_version_that_runs(tell: Tell) -> None:
     """It may what it declares, as long as it is allowed; it can be said of it, whatever the newer one declares."""
 
     async def story(world: World) -> None:
-        world.running = [Instance(1, Linked(1000, APP.app, APP.signer, OLD, 7))]
+        world.running = [Running(1000, APP.app, APP.signer, OLD, 7, 1)]
         await world.calls.decide(1000, APP.app, "lan", "allow-always")
         assert world.applied == []
         await world.calls.decide(1000, APP.app, "network", "allow-always")
@@ -130,5 +129,26 @@ def test_an_older_version_that_runs(tell: Tell) -> None:
         await world.calls.installed(1000)
         world.app = APP
         assert await world.said() == {"network": "ask", "lan": "allow-always"}
+
+    tell(story)
+
+
+def test_what_may_stay_open_is_told(tell: Tell) -> None:
+    """Of what was attached, and is not any more; never of a connection, which ends."""
+
+    async def story(world: World) -> None:
+        both = mask_of(["network", "camera"])
+        world.app = replace(APP, permissions=both)
+        begun = Running(1000, APP.app, APP.signer, both, 7, 1)
+        for attached, permission, word, told in (
+            (both, "camera", "deny-always", True),
+            (0, "camera", "deny-always", False),
+            (both, "camera", "allow-always", False),
+            (both, "network", "deny-always", False),
+        ):
+            world.running = [begun, replace(begun, number=8, attached=attached)]
+            assert await world.calls.decide(1000, APP.app, permission, word) == ("b", [told])
+        assert await world.calls.reset(1000, APP.app, "") == ("b", [True])
+        assert await world.calls.reset(1000, APP.app, "network") == ("b", [False])
 
     tell(story)

@@ -24,7 +24,9 @@ READY = "Your answer: "
 class Asked:
     """A program that asks, at a terminal of its own."""
 
-    def __init__(self, detail: str = "the address of example.org", background: bool = False) -> None:
+    def __init__(
+        self, detail: str = "the address of example.org", background: bool = False, permission: str = "network"
+    ) -> None:
         self.agent, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.word, told = os.pipe()
         ended, self.end = os.pipe()
@@ -40,7 +42,7 @@ class Asked:
                 signal.pause()
             elif background:
                 os.setpgid(0, 0)
-            argv = [sys.executable, PROGRAM, "org.example.app", detail]
+            argv = [sys.executable, PROGRAM, "org.example.app", detail, permission]
             os.execve(sys.executable, argv, {"PYTHONPATH": str(SOURCE), "LC_ALL": "C.UTF-8"})
         for each in (told, ended):
             os.close(each)
@@ -178,3 +180,26 @@ def test_who_is_in_the_background_asks_nobody() -> None:
     program = Asked(background=True)
     assert program.answer() == "elsewhere"
     program.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "word"),
+    [
+        (["o", "bad", "Work"], "org.example.app may use Work: allow-once"),
+        (["a", "bad", "bad", "bad"], "dismissed"),
+        (["s", ""], "dismissed"),
+        (["n"], "deny-once"),
+    ],
+)
+def test_a_folder_is_named_with_the_yes(lines: list[str], word: str) -> None:
+    program = Asked("", permission="filesystem:rw:picked")
+    try:
+        program.until("change and delete the files in a folder that you choose\r\n")
+        program.until(READY)
+        for number, line in enumerate(lines):
+            program.type(f"{line}\n")
+            if number < len(lines) - 1:
+                program.until("Which folder? ~/")
+        assert program.answer() == word
+    finally:
+        program.close()

@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tau import link
-from tau.daemon import dns, instances
-from tau.daemon.instances import Instance
+from tau import link, running
+from tau.daemon import dns
 from tau.daemon.resolver import Resolver
-from tau.link import Linked
+from tau.running import Running
 
-ONE = Instance(1, Linked(1000, "org.example.app", b"s" * 32, 1, 7))
+ONE = Running(1000, "org.example.app", b"s" * 32, 1, 7, 1)
 QUERY = struct.pack("!6H", 0x1234, 0x0100, 1, 0, 0, 0) + b"\3www\7example\0" + struct.pack("!2H", 1, 1)
 ANSWER = QUERY[:2] + b"\x81\x80" + QUERY[4:]
 
@@ -26,7 +25,7 @@ class Consent:
         self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.asked: list[str] = []
 
-    async def permit(self, instance: Instance, permission: str, detail: str) -> bool:
+    async def permit(self, instance: Running, permission: str, detail: str) -> bool:
         assert (instance, permission) == (ONE, "network")
         self.asked.append(detail)
         return await asyncio.shield(self.answer)
@@ -44,7 +43,7 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     monkeypatch.setattr(Resolver, "_over_udp", staticmethod(answered))
     monkeypatch.setattr(Resolver, "_over_tcp", staticmethod(answered))
     monkeypatch.setattr(link, "of_address", lambda address: 1)
-    monkeypatch.setattr(instances, "of_link", lambda number: ONE)
+    monkeypatch.setattr(running, "of_link", lambda number: ONE)
     return reached
 
 

@@ -1,17 +1,20 @@
 """How an app is started: what its user can say, and what becomes of it in the unit."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau import launch
-from tau.helper import app_profile, instance, mounts, run
+from tau.helper import app_profile, instance, instances, mounts, nodes, places, run
 from tau.launch import Launch, LaunchError
 from tau.permissions import mask_of
 from tau.record import Record
+from tau.running import Running
 from tau.seccomp_groups import ADDITIONS
+from tau.ticket import Asked, Wish
 
 APP = Record(1000, "org.example.app", (1, 0, 0, 0), 0, 0, b"h" * 32, b"s" * 32, ("bin/app", "--first"))
 _words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -19,7 +22,8 @@ _words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 
 @given(st.lists(_words, max_size=20), st.booleans(), st.sampled_from(["", "xterm-256color"]))
 def test_what_is_said_arrives(arguments: list[str], ephemeral: bool, terminal: str) -> None:
-    said = Launch(tuple(arguments), ephemeral, terminal, "de_DE.UTF-8")
+    folders, folder = ("Texte", "", "a b/Müsik", "", ""), "/run/tau/files/documents/x y"
+    said = Launch(tuple(arguments), ephemeral, terminal, "de_DE.UTF-8", folders, folder)
     assert launch.unpack(said.pack()) == said
 
 
@@ -42,6 +46,13 @@ def test_anything_else_is_refused(data: bytes) -> None:
         Launch(terminal="vt100\nUser=root"),
         Launch(terminal="a" * 33),
         Launch(language="C;x"),
+        Launch(folders=("..", "", "", "", "")),
+        Launch(folders=(".ssh", "", "", "", "")),
+        Launch(folders=("Documents",)),
+        Launch(folder="/etc"),
+        Launch(folder="/run/tau/files2"),
+        Launch(folder="/run/tau/files/\0"),
+        Launch(folder="/run/tau/files/" + "x" * 4096),
     ],
 )
 def test_what_nobody_can_say(said: Launch) -> None:
@@ -54,7 +65,8 @@ def test_a_terminal_of_another_form_is_none() -> None:
 
 
 def command(app: Record = APP, how: Launch | None = None) -> list[str]:
-    return run.command(app, how or Launch(), 7, Path("/run/tau/gates/app-tau-1000-org.example.app-00000007"))
+    begins = Running(app.uid, app.app, app.signer, app.permissions, 7)
+    return run.command(app, how or Launch(), begins, Path("/run/tau/gates/app-tau-1000-org.example.app-00000007"))
 
 
 def test_arguments_are_the_apps_alone() -> None:
@@ -98,6 +110,94 @@ def test_a_permission_of_the_network(permission: str) -> None:
     assert "  network inet,\n  network inet6,\n  network netlink,\n" in app_profile.text(app)
 
 
+def test_what_is_there_when_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that are granted; a device when it is asked for, which comes after the app's namespace is made."""
+    declared = mask_of(["camera", "filesystem:ro", "filesystem:rw:documents"])
+    app = replace(APP, permissions=declared)
+    begun: list[Running] = []
+    monkeypatch.setattr(places, "APPS", tmp_path / "apps")
+    monkeypatch.setattr(places, "GATES", tmp_path)
+    (tmp_path / "apps/1000/org.example.app/h").mkdir(parents=True)
+    (tmp_path / "apps/1000/org.example.app/current").symlink_to("h")
+    (tmp_path / "apps/1000/org.example.app/h/record").write_bytes(app.pack())
+    monkeypatch.setattr(instances, "write", begun.append)
+    asked = Asked(1000, Wish.RUN, APP.app, (), Launch(folders=("Texte", "", "", "", "")).pack())
+    run.start(asked, mask_of(["camera", "filesystem:ro", "filesystem:rw:documents", "lan"]), mask_of(["filesystem:ro"]))
+    (first,) = begun
+    assert first.wanted == first.attached == mask_of(["filesystem:rw:documents"])
+    assert (first.permissions, first.link, first.folders[0]) == (declared, 0, "Texte")
+    # What can't be written down leaves nothing.
+    monkeypatch.setattr(instances, "write", lambda app: 1 / 0)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(ZeroDivisionError):
+        run.start(asked)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_permission_of_files() -> None:
+    """Asked for before its own program, bound where it is attached, and nothing hidden in its profile."""
+    app = replace(APP, permissions=mask_of(["filesystem:ro", "filesystem:rw:documents", "filesystem:rw:picked"]))
+    words = command(app, Launch(folder="/run/tau/files/music"))
+    begin = words.index("/usr/lib/tau/app-begin")
+    asked = ["filesystem:ro", "filesystem:rw:documents", "filesystem:rw:picked"]
+    filtered = ["/usr/bin/setpriv", "--seccomp-filter", "/usr/lib/tau/sandbox/folders.bpf", "--", "/usr/bin/env"]
+    assert words[begin + 1 : words.index("-i")] == ["/run/tau/files/music", *asked, "--", *filtered]
+    assert "TAU_PORTAL=3" in words and not [word for word in command() if "TAU_PORTAL" in word]
+    assert "/usr/lib/tau/sandbox/arguments.bpf" in command()
+    name = "app-tau-1000-org.example.app-00000007"
+    assert f"--property=BindPaths=/run/tau/attached/{name}/files:/run/tau/files" in words
+    assert f"--property=BindsTo=tau-files@{name}.service" in words
+    assert "--property=BindReadOnlyPaths=/run/tau/portal" in words
+    text = app_profile.text(app)
+    for rule in (
+        "/run/tau/files/documents/** rwlk,",
+        "/run/tau/files/music/** rk,",
+        "deny /run/tau/files/music/{,**/}.** rwlkmx,",
+        "/run/tau/files/picked/** rwlk,",
+    ):
+        assert f"  {rule}\n" in text
+    # Another's that is hidden could be moved there.
+    assert "deny /run/tau/files/picked/{,**/}.** rwlkmx,\n" in text
+    assert "files/home" not in text and "/dev/" not in text
+    app = replace(APP, permissions=mask_of(["filesystem:ro:home", "filesystem:rw:picked"]))
+    text = app_profile.text(app)
+    assert "deny /run/tau/files/picked" not in text
+    for rule in ("{,**/}.** rwlkmx,", "fscrypt_recovery_readme.txt rwlkmx,", "bin{,/,/**} wl,"):
+        assert f"  deny /run/tau/files/home/{rule}\n" in text
+    assert "/run/tau/files" not in app_profile.text(APP) and "tau-files" not in " ".join(command())
+
+
+@pytest.mark.parametrize(
+    ("permission", "classes", "bound", "rule"),
+    [
+        ("camera", ("video0", "video12", "vbi0", "radio0"), ["video0", "video12"], "/dev/video[0-9]* rw,"),
+        (
+            "microphone",
+            ("pcmC0D0c", "pcmC0D0p", "controlC0", "timer", "card0"),
+            ["snd/controlC0", "snd/pcmC0D0c"],
+            "/dev/snd/{pcmC[0-9]*D[0-9]*c,controlC[0-9]*} rw,",
+        ),
+    ],
+)
+def test_a_permission_of_devices(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    permission: str,
+    classes: tuple[str, ...],
+    bound: list[str],
+    rule: str,
+) -> None:
+    monkeypatch.setattr(nodes, "_CLASSES", tmp_path)
+    app = replace(APP, permissions=mask_of([permission]))
+    assert not [word for word in command(app) if "/dev/" in word and "BindPaths" in word]  # no driver is loaded
+    for name in classes:
+        (tmp_path / {"camera": "video4linux", "microphone": "sound"}[permission] / name).mkdir(parents=True)
+    words = [word.rpartition(":")[2] for word in command(app) if "=BindPaths=-" in word]
+    assert words == [f"/dev/{name}" for name in bound]
+    assert [word for word in command(app) if "DeviceAllow=char-" in word]
+    assert f"  {rule}\n" in app_profile.text(app) and "/dev/" not in app_profile.text(APP)
+
+
 def test_additions() -> None:
     every = 2 ** len(ADDITIONS) - 1
     app = Record(1000, APP.app, APP.version, 0, every, APP.root_hash, APP.signer, APP.command)
@@ -125,7 +225,7 @@ def test_a_home_is_entered_without_following_anything(tmp_path: Path) -> None:
     inside, outside = tmp_path / "home", tmp_path / "outside"
     (inside / "share/app").mkdir(parents=True)
     (outside / "app").mkdir(parents=True)
-    descriptor = mounts.open_below(inside, "share/app")
+    descriptor = mounts.open_below(inside, "share/app", os.getuid())
     assert os.fstat(descriptor).st_ino == (inside / "share/app").stat().st_ino
     os.close(descriptor)
     (inside / "link").symlink_to(outside)
@@ -133,11 +233,10 @@ def test_a_home_is_entered_without_following_anything(tmp_path: Path) -> None:
     (inside / "share/file").write_text("")
     for path in ("link/app", "share/last", "../outside/app", str(outside / "app"), "share/file", "share/nothing"):
         with pytest.raises(OSError):
-            mounts.open_below(inside, path)
+            mounts.open_below(inside, path, os.getuid())
 
 
-def test_a_folder_of_anothers_is_not_attached(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    with pytest.raises(PermissionError, match="not a folder of user"):
-        mounts.attach(descriptor, tmp_path, os.getuid() + 1)
-    os.close(descriptor)
+def test_a_folder_of_anothers_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    with pytest.raises(PermissionError, match="it is not user"):
+        mounts.open_below(tmp_path, "share", os.getuid() + 1)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tau import ticket
 from tau.bus import Bus, BusError
+from tau.pick import pick
+from tau.user_folders import FolderError
 
 #: Longest message, in bytes.
 _MOST_BYTES = 2048
@@ -79,6 +81,16 @@ class Agent:
     def is_over(self, question: Question) -> bool:
         """Whether a question is not asked any more; called when there is something to receive, or nobody left."""
         return self._next() in (b"", f"{question.number}\0".encode())
+
+    def pick(self, app: str, path: str) -> None:
+        """Give an app a folder of the user's.
+
+        :raises FolderError: when that can't be; the message follows the path.
+        """
+        try:
+            pick(self._bus or Bus(), app, path)
+        except BusError as error:
+            raise FolderError(error.message) from None
 
     def _receive(self) -> Question | None:
         number, _, rest = self._next().decode(errors="replace").partition("\0")

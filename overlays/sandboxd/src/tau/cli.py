@@ -12,9 +12,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "remove": ("tau.command_remove", "remove an app"),
     "run": ("tau.command_run", "run an app"),
     "ps": ("tau.command_ps", "list your apps that run"),
+    "stop": ("tau.command_stop", "end an app that runs"),
     "list": ("tau.command_list", "list your apps"),
     "permissions": ("tau.command_permissions", "see and change what your apps may do"),
     "agent": ("tau.command_agent", "be asked at this terminal what your apps may do"),
+    "request": ("tau.command_request", "in an app: ask its user for a permission"),
     "manifest": ("tau.command_manifest", "check an app's manifest"),
     "pack": ("tau.command_pack", "make a signed bundle of an app's folder"),
 }

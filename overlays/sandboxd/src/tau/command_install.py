@@ -9,6 +9,7 @@ from tau import ticket
 from tau.bus import Bus, BusError
 from tau.command_list import Installed, installed
 from tau.findings import printable
+from tau.folders import PICKED
 from tau.manifest import Manifest, check
 from tau.permissions import PERMISSIONS
 
@@ -36,10 +37,12 @@ def run(options: argparse.Namespace) -> int:
             return _fail(f"{options.bundle}: the manifest is of a kind that this `tau` does not know")
         before = installed(bus).get(manifest.id)
         print(_summary(manifest, before))
-        if not options.yes and not _asked("Install it?"):
+        if not options.yes and not asked("Install it?"):
             bus.call("Cancel", "t", number)
             return _fail("not installed")
         new = [name for name in manifest.permissions if not before or name not in before.permissions]
+        # Which folder is asked when it starts, and with it whether.
+        new = [name for name in new if PICKED not in PERMISSIONS[name].folders]
         decided = {} if options.yes else _decided(new)
         bus.call("Confirm", "t", number)
         for permission, word in decided.items():
@@ -82,7 +85,8 @@ def _decided(permissions: list[str]) -> dict[str, str]:
     return found
 
 
-def _asked(question: str) -> bool:
+def asked(question: str) -> bool:
+    """Whether a user at a terminal says yes."""
     return _answer(f"{question} [y/N] ") in ("y", "yes")
 
 

@@ -4,11 +4,19 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import asdict
+from pathlib import Path
 
-from tau.bus import Bus, BusError
+from tau.bus import Bus, BusError, Reply
+from tau.command_install import asked
+from tau.command_stop import stop
 from tau.decisions import DECISIONS, Decision, Scope
+from tau.declared import declared
 from tau.findings import printable
+from tau.folders import PICKED
 from tau.permissions import PERMISSIONS
+from tau.pick import pick
+from tau.user_folders import FolderError
 
 _MOST_LINES = 100
 
@@ -24,11 +32,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("app", metavar="ID", help="the app's id")
         action.add_argument("permission", metavar="PERMISSION", help="as `tau permissions list` calls it")
         action.add_argument("--session", action="store_true", help="until you log out, not always")
+        _stopping(action)
     reset = actions.add_parser("reset", help="be asked again", allow_abbrev=False)
     reset.add_argument("app", metavar="ID", help="the app's id")
     reset.add_argument(
         "permission", metavar="PERMISSION", nargs="?", default="", help="one alone; else all of the app's"
     )
+    _stopping(reset)
+    picked = actions.add_parser("pick", help="choose the folder that an app may use", allow_abbrev=False)
+    picked.add_argument("app", metavar="ID", help="the app's id")
+    picked.add_argument("folder", metavar="FOLDER", help="below your home")
     history = actions.add_parser("history", help="what you have decided, and when", allow_abbrev=False)
     history.add_argument("--most", type=int, default=_MOST_LINES, metavar="N", help="lines (%(default)s)")
     history.add_argument("--json", action="store_true", help="as JSON, one object a decision")
@@ -42,16 +55,47 @@ def run(options: argparse.Namespace) -> int:
             return _list(bus, options)
         if options.action == "history":
             _history(bus, options)
+        elif options.action == "pick":
+            pick(bus, options.app, str(Path(options.folder).absolute()))
         elif options.action == "reset":
-            bus.call("Reset", "ss", options.app, options.permission)
+            _still_open(options, bus.call("Reset", "ss", options.app, options.permission))
         else:
             scope = Scope.SESSION if options.session else Scope.ALWAYS
             decision = Decision(options.action == "grant", scope)
-            bus.call("Decide", "sss", options.app, options.permission, decision.word)
+            _still_open(options, bus.call("Decide", "sss", options.app, options.permission, decision.word))
+            _say_which_folder(bus, options)
+    except FolderError as error:
+        print(printable(f"{options.folder}: {error}"), file=sys.stderr)
+        return 1
     except BusError as error:
         print(printable(f"{getattr(options, 'app', None) or 'your apps'}: {error.message}"), file=sys.stderr)
         return 1
     return 0
+
+
+def _stopping(parser: argparse.ArgumentParser) -> None:
+    """What is done with an app that has something open which it may not have any more; else its user is asked."""
+    parser.add_argument("--stop", action="store_true", help="end the app if it keeps something open that it has lost")
+    parser.add_argument("--keep", action="store_true", help="let it run on, and don't ask")
+
+
+def _still_open(options: argparse.Namespace, reply: Reply) -> None:
+    """Say of an app that it keeps what it has open, and have it stopped if its user says so."""
+    if not reply.number("b"):
+        return
+    print(printable(f"{options.app} runs, and what it has open of it stays open until it ends."))
+    if options.stop or (not options.keep and asked("Stop it now?")):
+        stop(options.app)
+    else:
+        print(f"To stop it: tau stop {options.app}")
+
+
+def _say_which_folder(bus: Bus, options: argparse.Namespace) -> None:
+    """A grant of a folder that is still to be chosen gives nothing."""
+    here = [each for each in declared(bus) if (each.app, each.permission) == (options.app, options.permission)]
+    known = PERMISSIONS.get(options.permission)
+    if options.action == "grant" and known and PICKED in known.folders and not any(each.folder for each in here):
+        print(f"Which folder? Choose one: tau permissions pick {options.app} FOLDER")
 
 
 def plain(word: str) -> str:
@@ -63,22 +107,19 @@ def plain(word: str) -> str:
 
 
 def _list(bus: Bus, options: argparse.Namespace) -> int:
-    reply = bus.call("Permissions")
-    found = []
-    reply.enter("a", "(sss)")
-    while reply.enter("r", "sss"):
-        found.append((reply.text(), reply.text(), reply.text()))
-        reply.leave()
-    shown = [each for each in found if options.app in (None, each[0])]
+    found = declared(bus)
+    shown = [each for each in found if options.app in (None, each.app)]
     if options.app and not shown:
         print(printable(f"{options.app}: is not installed, or asks for nothing"), file=sys.stderr)
         return 1
-    for app, permission, word in shown:
+    for each in shown:
         if options.json:
-            print(json.dumps({"app": app, "permission": permission, "decision": word}))
+            print(json.dumps(asdict(each)))
         else:
-            known = PERMISSIONS.get(permission)
-            print(f"{app}  {permission}  {plain(word)}  ({known.plain if known else permission})")
+            known = PERMISSIONS.get(each.permission)
+            folder = f": ~/{each.folder}" if each.folder else ""
+            what = f"({known.plain if known else each.permission}{folder})"
+            print(printable(f"{each.app}  {each.permission}  {plain(each.decision)}  {what}"))
     return 0
 
 

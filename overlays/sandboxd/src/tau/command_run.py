@@ -3,18 +3,21 @@
 import argparse
 import contextlib
 import os
-import pwd
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from tau import ticket
+from tau import ticket, user_folders
 from tau.agent import Agent
 from tau.bus import Bus, BusError
+from tau.declared import declared
 from tau.findings import printable
+from tau.folders import FOLDERS, HOME, PICKED, can_be_said
 from tau.helper import instance
 from tau.launch import Launch, LaunchError, of_form
 from tau.names import data_folder, is_id
+from tau.permissions import PERMISSIONS
 from tau.prompt import ask
 from tau.relay import Relay, RelayError
 from tau.streams import Streams
@@ -37,15 +40,15 @@ def run(options: argparse.Namespace) -> int:
         if not is_id(app):
             raise BusError("", "is not an app's id")
         _make_data(app)
+        bus = Bus()
+        how = _how(options, bus)
         with Streams() as streams:
             terminal, language = of_form(os.environ.get("TERM", ""), os.environ.get("LANG", ""))
-            terminal = terminal if streams.has_terminal else ""
-            how = Launch(tuple(options.arguments), options.ephemeral, terminal, language)
+            how = replace(how, terminal=terminal if streams.has_terminal else "", language=language)
             given, kept = ticket.write(ticket.Wish.RUN, streams.given, app, how.pack())
             # While sandboxd is asked, a signal ends this at once, and with it the terminal of what may just begin.
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, signal.SIG_DFL)
-            bus = Bus()
             reply = bus.call("Run", "h", given.fileno())
             number, asks = reply.number(), bool(reply.number("b"))
             given.close()
@@ -67,12 +70,44 @@ def run(options: argparse.Namespace) -> int:
     return FAILED
 
 
+def _how(options: argparse.Namespace, bus: Bus) -> Launch:
+    """How it is started: what the user names of their own folders is handed on as the app finds it."""
+    here = [each for each in declared(bus) if each.app == options.app and each.permission in PERMISSIONS]
+    home = user_folders.home()
+    where = user_folders.of_user(home)
+    paths = dict(zip(FOLDERS, where, strict=True)) | {HOME: "."}
+    paths[PICKED] = next((each.folder for each in here if each.folder), "")
+    places: dict[str, str] = {}
+    named = set()
+    for each in here:
+        if not each.decision.startswith("deny"):
+            names = PERMISSIONS[each.permission].folders
+            places |= {name: str(home / paths[name]) for name in names if paths[name]}
+            named |= set(names) if len(names) == 1 else set()
+    for line in user_folders.not_attached(home, places, named):
+        print(printable(f"{options.app}: {line}"), file=sys.stderr)
+    arguments = [user_folders.inside(word, places) or word for word in options.arguments]
+    return Launch(tuple(arguments), options.ephemeral, folders=where, folder=_begins_in(places))
+
+
+def _begins_in(places: dict[str, str]) -> str:
+    """The folder that this is started in, as the app finds it; empty when it is none that the app may be given."""
+    here = os.environ.get("PWD", "")  # as its user knows it, links and all
+    try:
+        real = str(Path.cwd())
+        candidates = [here, real] if here and Path(here).samefile(".") else [real]
+    except OSError:
+        return ""
+    found = [inside for inside in (user_folders.inside(path, places) for path in candidates) if inside]
+    return found[0] if found and can_be_said(found[0]) else ""
+
+
 def _make_data(app: str) -> None:
     """Make the folder of the app's data, as the user: root writes nothing into a home, and follows no links there.
 
     :raises LaunchError: when there is a link on the way.
     """
-    folder = Path(pwd.getpwuid(os.getuid()).pw_dir, data_folder(app))
+    folder = user_folders.home() / data_folder(app)
     for step in (*reversed(folder.parents[:3]), folder):
         if step.is_symlink():
             raise LaunchError(f"its data can't lie in {folder}: {step} is a link")

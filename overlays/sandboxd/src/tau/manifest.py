@@ -133,6 +133,8 @@ class _Checker:
     def _permissions(self, value: Any) -> tuple[str, ...]:
         found = self._list(("permissions",), value, len(PERMISSIONS), self._permission)
         self._once("permissions", found, ())
+        if all(f"filesystem:{mode}:picked" in found for mode in ("ro", "rw")):
+            self._note(("permissions",), "has two that are about one and the same folder", expected="ro or rw of it")
         return tuple(name for name in PERMISSIONS if name in found)
 
     def _permission(self, path: Path, value: Any) -> str:

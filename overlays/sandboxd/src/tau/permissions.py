@@ -7,10 +7,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from tau.folders import FOLDERS, PICKED
+
 #: What happens to what is open already when a permission is revoked while the app runs. New connections and opens
 #: are refused at once in each case. ``ends``: open connections are cut. ``stays``: what is open stays open until the
 #: app ends, which the user is told.
 Revocation = Literal["ends", "stays"]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of devices.
+
+    :param subsystem: that has them, in /sys/class.
+    :param below: of /dev, where they lie.
+    :param pattern: of their names.
+    :param path: the same as AppArmor writes it (apparmor.d(5)).
+    :param majors: what DeviceAllow= of systemd.resource-control(5) calls them.
+    """
+
+    subsystem: str
+    below: str
+    pattern: str
+    path: str
+    majors: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,9 @@ class Permission:
     :param revocation: what becomes of what is open.
     :param families: the address families that an app which declares it may make sockets of (address_families(7)).
     :param zone: of the networks, which one it is about: network.nft has this number.
+    :param folders: of its user's, which ones it is about (:mod:`tau.folders`).
+    :param writes: whether it may change what is in them.
+    :param nodes: of /dev, which ones it is about.
     """
 
     name: str
@@ -31,16 +54,17 @@ class Permission:
     revocation: Revocation
     families: tuple[str, ...] = ()
     zone: int = 0
+    folders: tuple[str, ...] = ()
+    writes: bool = False
+    nodes: Nodes | None = None
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is something in the app's file system, which no program can be held at until somebody answers."""
+        return bool(self.folders) or self.nodes is not None
 
 
 _INTERNET = ("AF_INET", "AF_INET6", "AF_NETLINK")
-
-#: A directory of the user's by the name that a manifest gives it, and the key of xdg-user-dirs(5) that says where it
-#: lies. The home itself has none.
-PLACES: dict[str, str | None] = {"home": None, "documents": "DOCUMENTS", "downloads": "DOWNLOAD"}
-#: The keys of the directories that ``filesystem:ro`` and ``filesystem:rw`` mean: what people keep documents in, and
-#: so neither dot-files nor keys, programs that start by themselves, or other apps' data.
-DOCUMENT_PLACES = ("DOCUMENTS", "DOWNLOAD", "MUSIC", "PICTURES", "VIDEOS")
 
 _PLACE_WORDS = {
     "home": "your home folder, without hidden files",
@@ -53,19 +77,26 @@ _PLACE_WORDS = {
 def _filesystem() -> list[Permission]:
     found = []
     for mode, verb in (("ro", "read the files in"), ("rw", "read, change and delete the files in")):
-        attached = (
-            f"the directory, opened by the user's own agent, attached {'read-only ' if mode == 'ro' else ''}below"
-        )
+        attached, writes = f"attached {'read-only ' if mode == 'ro' else ''}in /run/tau/files", mode == "rw"
         found.append(
             Permission(
                 f"filesystem:{mode}",
                 f"{verb} your Documents, Downloads, Music, Pictures and Videos folders",
-                f"each {attached} /run/tau/files",
+                f"each of the folders, {attached}, without hidden files",
                 "stays",
+                folders=tuple(FOLDERS),
+                writes=writes,
             )
         )
         found += [
-            Permission(f"filesystem:{mode}:{place}", f"{verb} {words}", f"{attached} /run/tau/files", "stays")
+            Permission(
+                f"filesystem:{mode}:{place}",
+                f"{verb} {words}",
+                f"the folder, {attached}" + ("" if place == PICKED else ", without hidden files"),
+                "stays",
+                folders=(place,),
+                writes=writes,
+            )
             for place, words in _PLACE_WORDS.items()
         ]
     return found
@@ -91,8 +122,26 @@ PERMISSIONS: dict[str, Permission] = {
             _INTERNET,
             2,
         ),
-        Permission("camera", "use the camera", "the nodes /dev/video*, attached while they are allowed", "stays"),
-        Permission("microphone", "use the microphone", "the capture nodes of /dev/snd, the same way", "stays"),
+        Permission(
+            "camera",
+            "use the camera",
+            "the nodes /dev/video* that are there when the app starts, attached while they are allowed",
+            "stays",
+            nodes=Nodes("video4linux", "", r"video[0-9]+", "video[0-9]*", "char-video4linux"),
+        ),
+        Permission(
+            "microphone",
+            "use the microphone",
+            "the capture and control nodes of /dev/snd, the same way",
+            "stays",
+            nodes=Nodes(
+                "sound",
+                "snd/",
+                r"pcmC[0-9]+D[0-9]+c|controlC[0-9]+",
+                "{pcmC[0-9]*D[0-9]*c,controlC[0-9]*}",
+                "char-alsa",
+            ),
+        ),
         *_filesystem(),
     )
 }
@@ -140,3 +189,8 @@ def names_of(mask: int) -> tuple[str, ...]:
 def families_of(mask: int) -> list[str]:
     """Return the address families that an app with these permissions may make sockets of, by name."""
     return sorted({family for name in names_of(mask) for family in PERMISSIONS[name].families})
+
+
+def attached_of(mask: int) -> tuple[str, ...]:
+    """Return those permissions of a number that are something in the app's file system."""
+    return tuple(name for name in names_of(mask) if PERMISSIONS[name].attached)

@@ -6,8 +6,8 @@ _HEAD = """\
 # What an app may ask for
 
 Made by `python3 -m tau.permissions_page` from the table in `overlays/sandboxd/src/tau/permissions.py`. A manifest names
-what an app may ask for; nothing else can be had. Each begins as *ask*: naming it gives the app nothing. `network` and
-`lan` can be granted; of the others, the third and the fourth column say what they are going to be.
+what an app may ask for; nothing else can be had. Each begins as *ask*: naming it gives the app nothing. The network is
+asked for when the app first uses it, all else when it starts.
 
 | permission | a prompt says "wants to …" | what it becomes | revoked while the app runs |
 |---|---|---|---|

@@ -16,7 +16,9 @@ from typing import Any
 from tau.agent import DISMISSED, ELSEWHERE, Agent, Question
 from tau.decisions import DECISIONS
 from tau.findings import printable
+from tau.folders import PICKED
 from tau.permissions import PERMISSIONS
+from tau.user_folders import FolderError
 
 #: Ends whatever an app has begun (ECMA-48: CAN, ST; printing, a picture that is held back), takes its colours, palette,
 #: margins, character sets, insert mode and hidden cursor back (DEC's soft reset, then each by itself for terminals that
@@ -66,7 +68,8 @@ def text(question: Question) -> str:
     detail = printable(question.detail)
     if len(detail) > _MOST_SHOWN:  # whose a name is, is said at its end
         detail = f"{detail[: _MOST_SHOWN // 4]} ... {detail[-_MOST_SHOWN * 3 // 4 :]}"
-    return f"Tau OS asks:\n{question.app} wants to {wants}: {detail}\n{_CHOICES}"
+    detail = f": {detail}" if detail else ""
+    return f"Tau OS asks:\n{question.app} wants to {wants}{detail}\n{_CHOICES}"
 
 
 @contextlib.contextmanager
@@ -117,10 +120,28 @@ class _Dialogue:
             line = os.read(self._terminal, 256).decode(errors="replace").strip().lower()
             if line in _ANSWERS:
                 word = _ANSWERS[line]
+                if word.startswith("allow") and _picks(self._question) and not self._pick():
+                    break
                 self._write(f"{_said(word)}\n")
                 return word
         self._write("Not now.\n")
         return DISMISSED
+
+    def _pick(self) -> bool:
+        """Have the user name the folder that they give; whether they have."""
+        for _ in range(_ATTEMPTS):
+            self._write("Which folder? ~/")
+            if self._wait(None, keys=True) is not None:
+                return False
+            line = os.read(self._terminal, 4096).decode(errors="replace").strip()
+            if not line:
+                return False
+            try:
+                self._agent.pick(self._question.app, line)
+                return True
+            except FolderError as error:
+                self._write(printable(f"{line}: {error}") + "\n")
+        return False
 
     def _set(self, *, echo: bool) -> None:
         """Lines, and the keys that end a program; what was typed until now is thrown away."""
@@ -156,6 +177,12 @@ class _Dialogue:
                 return DISMISSED
             if self._terminal in ready:
                 return None
+
+
+def _picks(question: Question) -> bool:
+    """Whether a yes is about a folder that is still to be named."""
+    known = PERMISSIONS.get(question.permission)
+    return known is not None and PICKED in known.folders
 
 
 def _said(word: str) -> str:

@@ -37,10 +37,12 @@ class Wish(IntEnum):
     #: To be asked by sandboxd, on this very socket. Details: the number of the instance that it is about, in four
     #: bytes, or nothing when it is about all of the user's.
     AGENT = 4
+    #: To give an app a folder of the user's own choice. Details: its path below their home.
+    PICK = 5
 
 
-_FILES = {Wish.INSTALL: 1, Wish.REMOVE: 0, Wish.RUN: 3, Wish.AGENT: 0}
-_WITH_DETAILS = (Wish.RUN, Wish.AGENT)
+_FILES = {Wish.INSTALL: 1, Wish.REMOVE: 0, Wish.RUN: 3, Wish.AGENT: 0, Wish.PICK: 0}
+_WITH_DETAILS = (Wish.RUN, Wish.AGENT, Wish.PICK)
 
 
 class TicketError(Exception):
@@ -111,6 +113,19 @@ def peek(file: int) -> tuple[int, str]:
         return -1, ""
 
 
+def control_group(connection: socket.socket) -> str:
+    """Return the control group of the process that made the other end of a Unix socket, or connected to it.
+
+    :raises TicketError: when the process has ended.
+    :raises OSError: as getsockopt(2).
+    """
+    pidfd = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    try:
+        return _cgroup(pidfd)
+    finally:
+        os.close(pidfd)
+
+
 def _maker(ticket: socket.socket) -> int:
     """The user whose process, in a login session of theirs, made a ticket.
 
@@ -120,13 +135,9 @@ def _maker(ticket: socket.socket) -> int:
         raise TicketError("is none")
     try:
         uid = descriptors.peer_uid(ticket)
-        pidfd = ticket.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+        group = control_group(ticket)
     except OSError as error:
         raise TicketError(f"is none: {error.strerror}") from None
-    try:
-        group = _cgroup(pidfd)
-    finally:
-        os.close(pidfd)
     if not FIRST_UID <= uid <= LAST_UID:
         raise TicketError(f"is of user {uid}, who is nobody's login")
     # An app of the user's has the same uid. It has no login session, and can't get into one (systemd-logind).

@@ -35,6 +35,8 @@ class Verb(IntEnum):
     DECIDE = 6
     #: Hear what apps send that nobody has decided on. Answer: the socket on which it comes.
     LISTEN = 7
+    #: Remember the folder that a user has picked for an app. Files: the user's ticket, which says which.
+    PICK = 8
 
 
 class Decision(IntEnum):
@@ -98,21 +100,23 @@ def both(number: int) -> tuple[int, int]:
     return number >> 32, number & 0xFFFFFFFF
 
 
-def decision(link: int, instance: int, permission: int, what: Decision) -> int:
+def decision(instance: int, permission: int, what: Decision) -> int:
     """Return a decision as one number; :func:`decision_of` takes it apart.
 
-    :param link: the instance's link, which may be another's by now: so the instance's number, too.
+    :param instance: its number.
     :param permission: the index in the table of permissions.
     """
-    return link << 48 | instance << 16 | permission << 8 | what
+    return instance << 16 | permission << 8 | what
 
 
-def decision_of(number: int) -> tuple[int, int, int, Decision]:
-    """Return link, instance, permission and decision.
+def decision_of(number: int) -> tuple[int, int, Decision]:
+    """Return instance, permission and decision.
 
     :raises ValueError: when there is no such decision.
     """
-    return number >> 48, number >> 16 & 0xFFFFFFFF, number >> 8 & 0xFF, Decision(number & 0xFF)
+    if number >> 48:
+        raise ValueError("there is no such instance")
+    return number >> 16, number >> 8 & 0xFF, Decision(number & 0xFF)
 
 
 class ProtocolError(Exception):

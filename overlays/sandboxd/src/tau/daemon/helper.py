@@ -89,12 +89,20 @@ def start(ticket: int, allowed: int = 0, refused: int = 0) -> int:
     return answer.number
 
 
-def decide(link: int, instance: int, permission: str, what: Decision) -> None:
-    """Have a decision hold for an instance, by its link and its number.
+def pick(ticket: int) -> None:
+    """Have the folder remembered that a ticket says.
+
+    :raises HelperError: when it can't be.
+    """
+    _ask(Request(Verb.PICK), [ticket])
+
+
+def decide(instance: int, permission: str, what: Decision) -> None:
+    """Have a decision hold for an instance, by its number.
 
     :raises HelperError: when that is not possible.
     """
-    _ask(Request(Verb.DECIDE, decision(link, instance, list(PERMISSIONS).index(permission), what)), [])
+    _ask(Request(Verb.DECIDE, decision(instance, list(PERMISSIONS).index(permission), what)), [])
 
 
 def listen() -> socket.socket:

@@ -1,32 +1,13 @@
-"""The instances that may ask: by their links, whose each root says."""
+"""The instances that may ask, and what decisions of theirs are bound to."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from tau import link
+from tau import running
 from tau.daemon.store import Token
-from tau.link import Linked
+from tau.running import Running
 
 #: Here systemd says what a unit's present run is called (sd_id128_get_invocation(3)).
 _INVOCATIONS = Path("/run/systemd/units")
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One that runs, and has a link: its number, and whose it is."""
-
-    link: int
-    app: Linked
-
-    @property
-    def name(self) -> str:
-        """What it is called: its unit, without ``.service``."""
-        return self.app.name
-
-    @property
-    def token(self) -> Token:
-        """What decisions of it are bound to."""
-        return Token(self.name, session(self.app.uid))
 
 
 def session(uid: int) -> str:
@@ -37,22 +18,30 @@ def session(uid: int) -> str:
         return ""
 
 
-def of_link(number: int) -> Instance | None:
-    """Return the instance that has a link, or None when none has."""
-    whose = link.read(number)
-    return Instance(number, whose) if whose else None
+def token(instance: Running) -> Token:
+    """Return what decisions of an instance are bound to."""
+    return Token(instance.name, session(instance.uid))
 
 
-def every() -> list[Instance]:
-    """Return all that have a link."""
-    return [Instance(number, whose) for number, whose in link.every().items()]
+def runs(instance: Running) -> bool:
+    """Whether it still runs: it may have ended while its user thought, and its number be nobody's."""
+    return running.read(instance.number) == instance
 
 
-def of_app(uid: int, app: str) -> list[Instance]:
-    """Return the instances of a user's app that have a link."""
-    return [each for each in every() if (each.app.uid, each.app.app) == (uid, app)]
+def of_name(name: str) -> Running | None:
+    """Return the instance that is called so, or None when it does not run, or has nothing to ask for."""
+    try:
+        found = running.read(int(name.rpartition("-")[2], 16))
+    except ValueError:
+        return None
+    return found if found and found.name == name else None
+
+
+def of_app(uid: int, app: str) -> list[Running]:
+    """Return the instances of a user's app."""
+    return [each for each in running.every() if (each.uid, each.app) == (uid, app)]
 
 
 def names() -> set[str]:
-    """Return the names of all that have a link."""
-    return {each.name for each in every()}
+    """Return the names of all."""
+    return {each.name for each in running.every()}

@@ -5,7 +5,8 @@ import contextlib
 import functools
 import socket
 
-from tau.daemon import helper, instances
+from tau import running
+from tau.daemon import helper
 from tau.daemon.consent import Consent
 from tau.daemon.helper import HelperError
 from tau.daemon.packets import MOST_BYTES, Attempt, attempts
@@ -50,7 +51,7 @@ class PacketListener:
         self._heard.pop(key, None)
 
     async def _decide(self, attempt: Attempt) -> None:
-        whose = instances.of_link(attempt.link)
+        whose = running.of_link(attempt.link)
         if whose is None:
             return
         with contextlib.suppress(StoreError):  # it waits, and is heard again

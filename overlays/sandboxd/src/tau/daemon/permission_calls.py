@@ -1,5 +1,6 @@
 """The methods about permissions: what holds for an app that starts, and what its user says of it."""
 
+import asyncio
 import functools
 import operator
 from collections.abc import Callable, Iterable
@@ -15,9 +16,11 @@ from tau.daemon.helper import HelperError
 from tau.daemon.store import StoreError, Token
 from tau.daemon.store_thread import StoreThread
 from tau.decisions import DECISIONS, Decision, Scope
+from tau.folders import PICKED
 from tau.helper import instance
 from tau.permissions import PERMISSIONS, mask_of, names_of
 from tau.record import Record
+from tau.wire import Decision as Live
 from tau.wire import Status
 
 _BY_COMMAND = "set"
@@ -72,12 +75,12 @@ class PermissionCalls:
         return AtStart(uid, name, await self._decided(app), bool(app.permissions))
 
     async def started(self, at_start: AtStart, number: int) -> None:
-        """Have an instance that has begun hold to what was decided meanwhile: its link was nobody's then."""
+        """Have an instance that has begun hold to what was decided meanwhile: it was not there then."""
         app = installed.app_of(at_start.uid, at_start.app)
         now = await self._decided(app) if app else {}
         for each in instances.of_app(at_start.uid, at_start.app):
-            for permission in names_of(each.app.permissions) if each.app.number == number else ():
-                if PERMISSIONS[permission].zone and now.get(permission) != at_start.decided.get(permission):
+            for permission in names_of(each.permissions) if each.number == number else ():
+                if now.get(permission) != at_start.decided.get(permission):
                     await self._consent.settle(each, permission)
 
     async def agent(self, file: int) -> Reply:
@@ -105,32 +108,31 @@ class PermissionCalls:
         return "", []
 
     async def permissions(self, uid: int) -> Reply:
-        """Return each permission that an app of the user's declares, with what they have decided."""
+        """Return what each app of the user's declares, what they have decided of it, and which folder it is about."""
         rows = []
         for app in installed.apps_of(uid):
             decided = await self._decided(app)
+            folder = installed.picked(uid, app.app)
             for permission in names_of(app.permissions):
                 word = decided[permission].word if permission in decided else "ask"
-                rows.append([app.app, permission, word])
-        return "a(sss)", [rows]
+                about = folder if PICKED in PERMISSIONS[permission].folders else ""
+                rows.append([app.app, permission, word, about])
+        return "a(ssss)", [rows]
 
     async def decide(self, uid: int, name: str, permission: str, word: str) -> Reply:
-        """Have a decision of the user's kept, and hold for what runs."""
+        """Have a decision of the user's kept, and hold for what runs; whether something may stay open is returned."""
         app, decision = self._declaring(uid, name, [permission]), DECISIONS.get(word)
         if decision is None or decision.scope == Scope.ONCE:
             raise HelperError(Status.BAD_REQUEST, "there is no such decision")
         await self._do(self._kept.store.decide, app, permission, decision, _now_of(uid), _BY_COMMAND)
-        await self._hold(uid, name, permission)
-        return "", []
+        return "b", [await self._hold(uid, name, permission)]
 
     async def reset(self, uid: int, name: str, permission: str) -> Reply:
-        """Have a permission asked again, or all of an app's when none is named."""
+        """Have a permission asked again, or all of an app's when none is named; as :meth:`decide`."""
         app = self._declaring(uid, name, [permission] if permission else [])
         names = [permission] if permission else list(_declared(app))
         await self._do(self._kept.store.reset, uid, name, names, _BY_COMMAND)
-        for each in names:
-            await self._hold(uid, name, each)
-        return "", []
+        return "b", [True in [await self._hold(uid, name, each) for each in names]]
 
     async def history(self, uid: int, most: int) -> Reply:
         """Return what the user has decided, the latest first."""
@@ -155,7 +157,7 @@ class PermissionCalls:
         await self._do(self._kept.store.keep_declared, uid, apps)
         for name, declared in apps.items():
             for each in instances.of_app(uid, name):
-                for permission in names_of(each.app.permissions):
+                for permission in names_of(each.permissions):
                     if permission not in declared:
                         await self._hold(uid, name, permission)
 
@@ -186,21 +188,24 @@ class PermissionCalls:
                 raise HelperError(Status.BAD_REQUEST, f"does not ask for {permission}")
         return app
 
-    async def _hold(self, uid: int, name: str, permission: str) -> None:
+    async def _hold(self, uid: int, name: str, permission: str) -> bool:
         """Have what runs of an app hold to what is decided, older versions as far as they declare it.
 
+        :returns: whether something was taken away of which what is open stays open.
         :raises HelperError: when that can't be had.
         """
-        if not PERMISSIONS[permission].zone:
-            return
-        running = [each for each in instances.of_app(uid, name) if permission in names_of(each.app.permissions)]
-        if None in [await self._consent.settle(each, permission) for each in running]:
+        bit = mask_of([permission])
+        running = [each for each in instances.of_app(uid, name) if permission in names_of(each.permissions)]
+        held = await asyncio.gather(*(self._consent.settle(each, permission) for each in running))
+        if None in held:
             raise HelperError(Status.FAILED, "may not hold to it until it has ended; the journal says why")
+        stays = [each.attached & bit and live != Live.ALLOW for each, live in zip(running, held, strict=True)]
+        return any(stays) and PERMISSIONS[permission].revocation == "stays"
 
 
 def _declared(app: Record) -> tuple[str, ...]:
     """What an app declares, or an older version of it that still runs."""
-    running = [each.app.permissions for each in instances.of_app(app.uid, app.app)]
+    running = [each.permissions for each in instances.of_app(app.uid, app.app)]
     return names_of(functools.reduce(operator.or_, running, app.permissions))
 
 

@@ -10,8 +10,8 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 
-from tau import link
-from tau.daemon import dns, instances
+from tau import link, running
+from tau.daemon import dns
 from tau.daemon.consent import Consent
 from tau.daemon.store import StoreError
 
@@ -90,7 +90,7 @@ class Resolver:
 
     async def _answer(self, message: bytes, address: str, upstream: Upstream) -> bytes:
         number = link.of_address(address)
-        whose = instances.of_link(number) if number is not None else None
+        whose = running.of_link(number) if number is not None else None
         if number is None or whose is None:
             return dns.refusal(message, dns.REFUSED)
         try:

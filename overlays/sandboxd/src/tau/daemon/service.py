@@ -42,6 +42,7 @@ class Service:
             "Cancel": ("t", self._cancel),
             "Remove": ("h", self._remove),
             "Run": ("h", self._run),
+            "Pick": ("h", self._pick),
             "List": ("", self._list),
             "Agent": ("h", lambda message, _: permissions.agent(_file(message))),
             "Permissions": ("", lambda _, uid: permissions.permissions(uid)),
@@ -133,6 +134,10 @@ class Service:
         with contextlib.suppress(helper.HelperError):  # it has begun; what it was decided by was so a moment ago
             await self._permissions.started(at_start, number)
         return "tb", [number, at_start.asks]
+
+    async def _pick(self, message: Message, uid: int) -> Reply:
+        await self._in_thread(helper.pick, _file(message))
+        return "", []
 
     async def _list(self, message: Message, uid: int) -> Reply:
         found = [[each.app, each.version_text, list(names_of(each.permissions))] for each in installed.apps_of(uid)]

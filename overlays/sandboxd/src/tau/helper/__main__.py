@@ -8,8 +8,9 @@ import sys
 
 from tau import descriptors, ticket
 from tau.helper import nflog
+from tau.helper.decide import decide
 from tau.helper.install import commit, remove
-from tau.helper.links import decide
+from tau.helper.pick import pick
 from tau.helper.refusal import RefusedError
 from tau.helper.run import Started, start
 from tau.helper.stage import drop, stage
@@ -17,7 +18,7 @@ from tau.permissions import PERMISSIONS
 from tau.wire import Answer, ProtocolError, Request, Status, Verb, both, decision_of, receive_request, send_answer
 
 #: What a user's ticket asks for.
-_BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START)
+_BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START, Verb.PICK)
 
 
 def main() -> int:
@@ -71,6 +72,9 @@ def _serve(request: Request, asked: ticket.Asked | None, files: list[int], group
     if asked and request.verb == Verb.REMOVE:
         remove(asked, group)
         return Answer(Status.DONE)
+    if asked and request.verb == Verb.PICK:
+        pick(asked, group)
+        return Answer(Status.DONE)
     if asked:
         number, manifest = stage(asked, group)
         content = os.memfd_create("manifest")
@@ -98,11 +102,11 @@ def _serve(request: Request, asked: ticket.Asked | None, files: list[int], group
 
 def _decide(number: int) -> Answer:
     try:
-        link, instance, permission, decision = decision_of(number)
+        instance, permission, decision = decision_of(number)
         name = list(PERMISSIONS)[permission]
     except (ValueError, IndexError):
         return Answer(Status.BAD_REQUEST, reason="there is no such decision")
-    decide(link, instance, name, decision)
+    decide(instance, name, decision)
     return Answer(Status.DONE)
 
 

@@ -1,11 +1,13 @@
 """An app's AppArmor profile: what every app has (abstractions/tau-app), and what its permissions add."""
 
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tau.folders import HOME, INSIDE, PICKED
 from tau.helper import instance, places
 from tau.helper.refusal import RefusedError
-from tau.permissions import families_of
+from tau.permissions import PERMISSIONS, attached_of, families_of
 from tau.record import Record
 from tau.seccomp_groups import ADDITIONS
 from tau.wire import Status
@@ -26,9 +28,39 @@ profile "{name}" flags=(attach_disconnected,attach_disconnected.path=/outside) {
 def text(record: Record) -> str:
     """Return the profile, which names nothing but numbers, an id and a hash (apparmor.d(5))."""
     rules = [f"network {family.removeprefix('AF_').lower()}," for family in families_of(record.permissions)]
+    rules += _attached(attached_of(record.permissions))
     if "ptrace" in additions(record):
         rules.append("ptrace peer=@{profile_name},")
     return _TEXT.format(name=instance.profile(record), rules="".join(f"  {rule}\n" for rule in rules))
+
+
+def _attached(permissions: Iterable[str]) -> Iterator[str]:
+    """The rules for what can be attached: nothing of it is ever executed, and no hidden file is reached.
+
+    Those of folders hold below the place where they are mounted: what has been taken away has no path any more, and
+    with it no rule, whoever still has a folder of it open.
+    """
+    access: dict[str, str] = {}
+    for permission in (PERMISSIONS[name] for name in permissions):
+        for folder in permission.folders:
+            access[folder] = "rwlk" if permission.writes else access.get(folder, "rk")
+        if permission.nodes:
+            below, pattern = permission.nodes.below, permission.nodes.path
+            yield f"/dev/{below}{pattern} rw,"
+            yield from [f"/dev/{below} r,"] if below else []
+    if access:
+        yield f"{INSIDE}/ r,"
+    # What its user has picked is theirs to show, hidden files and all; unless the app could move others' there.
+    moves = {folder for folder, rights in access.items() if "w" in rights} - {PICKED}
+    for folder, rights in access.items():
+        yield f"{INSIDE}/{folder}/ r,"
+        yield f"{INSIDE}/{folder}/** {rights},"
+        if folder != PICKED or moves:
+            yield f"deny {INSIDE}/{folder}/{{,**/}}.** rwlkmx,"
+        if folder == HOME:
+            # What opens the home (overlay fscrypt), and programs that its user's shell finds (~/.profile).
+            yield f"deny {INSIDE}/{folder}/fscrypt_recovery_readme.txt rwlkmx,"
+            yield f"deny {INSIDE}/{folder}/bin{{,/,/**}} wl,"
 
 
 def additions(record: Record) -> list[str]:
@@ -44,6 +76,15 @@ def write(record: Record, folder: Path, group: int) -> None:
     places.write_file(folder / places.PROFILE, text(record).encode(), group)
     if not _parser(folder, "--skip-kernel-load"):
         raise RefusedError(Status.FAILED, "gets no AppArmor profile; the journal says more")
+
+
+def renew(record: Record, folder: Path) -> None:
+    """Write it anew where another version of the system would: what apps may do has changed since it was installed."""
+    path, wanted = folder / places.PROFILE, text(record)
+    if path.read_text() != wanted:
+        beside = path.with_suffix(".new")
+        beside.write_text(wanted)
+        beside.rename(path)
 
 
 def load(folder: Path) -> bool:

@@ -1,14 +1,11 @@
 """Install what was staged, and remove what is installed: each a rename, before or after which a power cut finds all."""
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 
 from tau import record
-from tau.helper import app_profile, instance, places
+from tau.helper import app_profile, instance, lock, places
 from tau.helper.refusal import RefusedError
 from tau.helper.update import check_update
 from tau.names import is_id
@@ -28,10 +25,12 @@ def commit(number: int, group: int) -> None:
         new = record.read(places.staged(number, "record"))
     except record.RecordError:
         raise RefusedError(Status.NOT_THERE, "is not staged") from None
-    with _locked(new.uid, group):
+    with lock.of_apps(new.uid, group):
         check_update(new)
         folder = places.app_folder(new.uid, new.app)
         places.make_folder(folder, group)
+        if not (folder / places.CURRENT).is_symlink():
+            (folder / places.PICKED).unlink(missing_ok=True)  # of one whose removal was cut off
         version = folder / new.root_hash.hex()
         if version.exists():  # of an installation that was cut off
             shutil.rmtree(version)
@@ -48,7 +47,7 @@ def commit(number: int, group: int) -> None:
         link.replace(folder / places.CURRENT)
         os.sync()
         for other in folder.iterdir():
-            if other.name not in (places.CURRENT, version.name):
+            if other.name not in (places.CURRENT, places.PICKED, version.name):
                 shutil.rmtree(other, ignore_errors=True)
 
 
@@ -59,7 +58,7 @@ def remove(asked: Asked, group: int) -> None:
     """
     if asked.wish != Wish.REMOVE or not is_id(asked.app):
         raise RefusedError(Status.NO_TICKET, "does not ask for the removal of an app")
-    with _locked(asked.uid, group):
+    with lock.of_apps(asked.uid, group):
         folder = places.app_folder(asked.uid, asked.app)
         if not (folder / places.CURRENT).is_symlink():
             raise RefusedError(Status.NOT_THERE, "is not installed")
@@ -78,16 +77,3 @@ def _stop(uid: int, app: str) -> None:
 def _systemctl_stop(units: list[str]) -> None:
     """Stop units (systemctl(1)), and wait until they have ended."""
     subprocess.run(["systemctl", "stop", "--", *units], check=False, timeout=_MAX_SECONDS)
-
-
-@contextlib.contextmanager
-def _locked(uid: int, group: int) -> Iterator[None]:
-    """Keep others from changing the same user's apps."""
-    folder = places.APPS / str(uid)
-    places.make_folder(folder, group)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,8 @@ from tau.record import Record
 SLICE = "apps.slice"
 #: The program that is an instance's first process (dumb-init(1)): it hands signals on, and buries who has no parent.
 INIT = "dumb-init"
-CGROUP = Path("/sys/fs/cgroup", SLICE)
+ROOT = Path("/sys/fs/cgroup")
+CGROUP = ROOT / SLICE
 _UNIT = re.compile(r"app-tau-([1-9][0-9]{0,9})-([a-z0-9._]+)-([0-9a-f]{8})\.service")
 
 
@@ -55,9 +56,14 @@ def running(group: Path = CGROUP) -> list[tuple[int, str, int]]:
     return [(int(match[1]), match[2], int(match[3], 16)) for match in found]
 
 
-def files_unit(record: Record) -> str:
-    """Return the unit that mounts an app's files: its instance is a path, as systemd-escape(1) makes it."""
+def bundle_unit(record: Record) -> str:
+    """Return the unit that mounts an app's bundle and data: its instance is a path, as systemd-escape(1) makes it."""
     return f"tau-app@{_bundle(record)}.service"
+
+
+def attached_unit(instance_name: str) -> str:
+    """Return the unit that attaches files and devices to an instance."""
+    return f"tau-files@{instance_name}.service"
 
 
 def profile(record: Record) -> str:

@@ -1,18 +1,16 @@
 """Give an instance a link to the network, and say what may pass there: elements of a map of nftables (network.nft)."""
 
-import fcntl
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from tau import link
-from tau.helper import places
+from tau import link, running
+from tau.helper import instances, lock
 from tau.helper.refusal import RefusedError
-from tau.link import Linked
 from tau.permissions import PERMISSIONS, mask_of, names_of
-from tau.record import Record
+from tau.running import Running
 from tau.wire import Decision, Status
 
 #: The rules that the links are about; a system that is never on a network has neither.
@@ -22,20 +20,18 @@ _MAP = "element inet tau_apps decided"
 _MAX_SECONDS = 60
 
 
-def allocate(app: Record, number: int, allowed: int, refused: int) -> int:
-    """Give an instance that is about to start a link, and say what of it is decided; returns its number.
+def allocate(app: Running, allowed: int, refused: int) -> Running:
+    """Give an instance that is about to start a link, and say what of it is decided; returns it with its link.
 
     Permissions that the app does not declare are refused, whatever is said.
 
-    :param number: the instance's; it has its gate by now.
     :param allowed: permissions, as a number (:data:`tau.permissions.BITS`); the same for `refused`.
     :raises RefusedError: when none is free, or the firewall does not take it.
     """
-    whose = Linked(app.uid, app.app, app.signer, app.permissions, number)
     declared = _networks(app.permissions)
-    with _locked():
+    with lock.held():
         # A device can be there longer than what says whose it is: it goes with the last that runs in its namespace.
-        taken = {each for each, other in link.every().items() if (places.GATES / other.name).exists()} | _devices()
+        taken = {each for each, other in link.every().items() if running.path(other).exists()} | _devices()
         free = next((each for each in range(link.FIRST, link.LAST + 1) if each not in taken), None)
         if free is None:
             raise RefusedError(Status.NO_SPACE, "gets no link to the network: all are taken")
@@ -48,28 +44,23 @@ def allocate(app: Record, number: int, allowed: int, refused: int) -> int:
             elif allowed & bit:
                 lines.append(_element(free, name, Decision.ALLOW))
         _nft(lines)
+        linked = replace(app, link=free)
+        instances.write(linked)
         path = link.LINKS / link.text(free)
         path.unlink(missing_ok=True)
-        path.symlink_to(whose.target)
-    return free
+        path.symlink_to(link.target(app.number))
+    return linked
 
 
-def decide(number: int, of_instance: int, permission: str, decision: Decision) -> None:
-    """Say what may pass a link of an instance that runs. What it has open ends when it may not any more.
+def decide(app: Running, permission: str, decision: Decision) -> None:
+    """Say what may pass the link of an instance that runs. What it has open ends when it may not any more.
 
-    :param number: the link's.
-    :param of_instance: the number of the instance that it is about: a link is another's after that.
-    :raises RefusedError: when it has no such link, its app does not declare what is to be allowed, or the permission is
-        not one of the network.
+    :raises RefusedError: when its link is another's by now, or it has none.
     """
-    if not PERMISSIONS[permission].zone:
-        raise RefusedError(Status.BAD_REQUEST, f"can't be given {permission} while it runs")
-    with _locked():
-        whose = link.read(number)
-        if whose is None or whose.number != of_instance:
+    number = app.link
+    with lock.held():
+        if running.of_link(number) != app:
             raise RefusedError(Status.NOT_THERE, "does not run any more")
-        if decision == Decision.ALLOW and permission not in _networks(whose.permissions):
-            raise RefusedError(Status.BAD_REQUEST, f"does not declare {permission}")
         had = _allowed(number, permission)
         lines = _undecided(number, [permission])
         if decision != Decision.ASK:
@@ -138,14 +129,3 @@ def _cut(number: int, permission: str) -> None:
         raise RefusedError(Status.FAILED, "keeps what it has open: it could not be ended") from None
     if done.returncode:
         raise RefusedError(Status.FAILED, "keeps what it has open: it could not be ended; the journal says more")
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    """Keep others from taking the same number, or deciding about it. The folder is one that nobody else can open."""
-    descriptor = os.open(places.GATES, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

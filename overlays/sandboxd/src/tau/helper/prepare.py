@@ -31,9 +31,9 @@ def prepare(app: Record) -> None:
         (target / name).mkdir(mode=0o755, parents=True, exist_ok=True)
     _mount_bundle(app, source / places.BUNDLE, target / "bundle")
     user = pwd.getpwuid(app.uid)
-    folder = mounts.open_below(Path(user.pw_dir), data_folder(app.app))
+    folder = mounts.open_below(Path(user.pw_dir), data_folder(app.app), app.uid)
     try:
-        mounts.attach(folder, target / "data", app.uid)
+        mounts.attach(folder, target / "data", executable=True)
     finally:
         os.close(folder)
     people = ["root:x:0:0::/:/usr/sbin/nologin", f"{USER}:x:{app.uid}:{user.pw_gid}::{HOME}:/bin/sh"]
@@ -41,6 +41,7 @@ def prepare(app: Record) -> None:
     groups = ["root:x:0:", f"{USER}:x:{user.pw_gid}:", "nogroup:x:65534:"]
     for name, lines in (("passwd", people), ("group", groups)):
         (target / name).write_text("".join(f"{line}\n" for line in lines))
+    app_profile.renew(app, source)
     if not app_profile.load(source):
         raise OSError("its AppArmor profile can't be loaded")
 

@@ -6,13 +6,18 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau import launch, link, record
-from tau.helper import app_profile, instance, links, places
+from tau import launch, link, record, running
+from tau.folders import INSIDE
+from tau.helper import app_profile, instance, instances, links, nodes, places
 from tau.helper.refusal import RefusedError
 from tau.launch import Launch
 from tau.names import is_id
-from tau.permissions import families_of
+from tau.permissions import PERMISSIONS, attached_of, families_of, mask_of, names_of
+from tau.portal import FILE as PORTAL_FILE
+from tau.portal import SOCKET as PORTAL
+from tau.portal import VARIABLE as PORTAL_VARIABLE
 from tau.record import Record
+from tau.running import Running
 from tau.ticket import Asked, Wish
 from tau.wire import Status
 
@@ -22,7 +27,9 @@ _MOST = 100
 USER, HOME = "user", "/home/user"
 #: Until the app's own program is reached, every program has its whole path: what the bundle holds is in the app's PATH.
 _SHELL, _SETPRIV, _ENV = "/usr/bin/dash", "/usr/bin/setpriv", "/usr/bin/env"
-_ARGUMENTS_FILTER = "/usr/lib/tau/sandbox/arguments.bpf"
+#: Asks for what no program can be held at, before the app's own begins (:mod:`tau.begin`).
+_BEGIN = "/usr/lib/tau/app-begin"
+_ARGUMENTS_FILTER, _FOLDERS_FILTER = "/usr/lib/tau/sandbox/arguments.bpf", "/usr/lib/tau/sandbox/folders.bpf"
 #: The unit's first program waits at the gate (fifo(7)) until systemd has entered it as the unit's: with PrivatePIDs= it
 #: is not systemd's own child at first, and the status of one that ends within that moment would be lost. The gate is
 #: opened by tau-gate@.service, which systemd starts after it.
@@ -34,10 +41,10 @@ _TAKE_TERMINAL = 'for n in 0 1 2; do [ ! -t $n ] || { : </dev/fd/$n; break; }; d
 #: systemd-run calls that a success where what the unit depends on has failed. Nothing is said on the user's own streams
 #: afterwards, which nobody may read.
 _TELL_STATUS = """
-gate=$1; shift; "$@" 3>&-; status=$?; exec </dev/null >/dev/null 2>&1
+gate=$1 said=$2 group=$3; shift 3; "$@" 3>&-; status=$?; exec </dev/null >/dev/null 2>&1
 [ -x "$gate" ] || status=-
 printf %s "$status" >&3
-rm -f "$gate"
+[ -e "$group/cgroup.procs" ] || rm -f "$gate" "$said"
 """
 
 
@@ -54,6 +61,16 @@ class Started:
     command: list[str]
     gate: Path
 
+    @property
+    def said(self) -> Path:
+        """What is said of it as long as it runs."""
+        return running.path(self.number)
+
+    @property
+    def control_group(self) -> Path:
+        """Where it is while it runs."""
+        return instance.control_group(f"{self.gate.name}.service")
+
     def become(self, asked: Asked, ticket: int) -> None:
         """Turn this process into the one that waits, with the user's files as its own; it does not return.
 
@@ -62,12 +79,13 @@ class Started:
         above = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 16) for file in (*asked.files, ticket)]
         for target, source in enumerate(above):
             os.dup2(source, target)
-        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.gate)]
+        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.gate), str(self.said), str(self.control_group)]
         os.execve("/bin/sh", [*shell, *self.command], {"PATH": "/usr/bin"})  # noqa: S606 - a constant, and its words
 
     def forget(self) -> None:
         """Leave nothing of an instance that is not started after all: nobody has taken the answer."""
         self.gate.unlink(missing_ok=True)
+        self.said.unlink(missing_ok=True)
 
 
 def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
@@ -95,26 +113,37 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
     if len(list(places.GATES.glob(f"{instance.prefix(asked.uid)}*"))) >= _MOST:
         raise RefusedError(Status.NO_SPACE, f"is one too many: {_MOST} apps of yours run")
     number = int.from_bytes(os.urandom(4))
+    while running.path(number).exists():
+        number = int.from_bytes(os.urandom(4))
     gate = places.GATES / instance.name(asked.uid, asked.app, number)
     os.mkfifo(gate, 0o644)
     gate.chmod(0o644)
+    # Folders are there when it begins; devices when it asks for them, which is the last thing before its own program.
+    granted = names_of(app.permissions & allowed & ~refused)
+    attached = mask_of(name for name in granted if PERMISSIONS[name].folders)
+    begins = Running(app.uid, app.app, app.signer, app.permissions, number, 0, attached, attached, how.folders)
     try:
-        wants = families_of(app.permissions) and links.RULES.exists()
-        own = links.allocate(app, number, allowed, refused) if wants else None
+        if families_of(app.permissions) and links.RULES.exists():
+            begins = links.allocate(begins, allowed, refused)
+        elif app.permissions:
+            instances.write(begins)
     except BaseException:
-        gate.unlink()
+        instances.forget(begins)
         raise
-    return Started(number, command(app, how, number, gate, own), gate)
+    return Started(number, command(app, how, begins, gate), gate)
 
 
-def command(app: Record, how: Launch, number: int, gate: Path, own_link: int | None = None) -> list[str]:
+def command(app: Record, how: Launch, begins: Running, gate: Path) -> list[str]:
     """Return the command that starts the unit of an instance and waits for its end."""
-    unit = instance.unit(app.uid, app.app, number)
+    unit = f"{begins.name}.service"
     words = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
     words += ["--expand-environment=no", f"--unit={unit}", f"--slice={instance.slice_of(app.uid)}", f"--uid={app.uid}"]
-    words += [f"--property={name}={value}" for name, value in _properties(app, how, gate, own_link)]
+    words += [f"--property={name}={value}" for name, value in _properties(app, how, begins, gate)]
     inside = [_SHELL, "-c", _WAIT, "sh", f"/usr/bin/{instance.INIT}", "--", _SHELL, "-c", _TAKE_TERMINAL, "sh"]
-    inside += [_SETPRIV, "--seccomp-filter", _ARGUMENTS_FILTER, "--", _ENV, "-i"]
+    asked = attached_of(app.permissions)
+    inside += [_BEGIN, how.folder, *asked, "--"] if asked else []
+    folders = any(PERMISSIONS[name].folders for name in asked)
+    inside += [_SETPRIV, "--seccomp-filter", _FOLDERS_FILTER if folders else _ARGUMENTS_FILTER, "--", _ENV, "-i"]
     inside += [f"{name}={value}" for name, value in _environment(app, how).items()]
     return [*words, "--", *inside, f"/app/{app.command[0]}", *app.command[1:], *how.arguments]
 
@@ -124,9 +153,9 @@ def _is_stream(descriptor: int) -> bool:
     return stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor)
 
 
-def _properties(app: Record, how: Launch, gate: Path, own_link: int | None) -> list[tuple[str, str]]:
+def _properties(app: Record, how: Launch, begins: Running, gate: Path) -> list[tuple[str, str]]:
     """What differs from app to app; all else is in app-tau-.service.d."""
-    files, manager = instance.files_unit(app), f"user@{app.uid}.service"
+    files, manager = instance.bundle_unit(app), f"user@{app.uid}.service"
     mounted = places.mounted(app.uid, app.app, app.root_hash)
     found = [
         ("Description", f"App {app.app} of user {app.uid}"),
@@ -146,16 +175,36 @@ def _properties(app: Record, how: Launch, gate: Path, own_link: int | None) -> l
         found.append(("TemporaryFileSystem", f"{HOME}:mode=0700,uid={app.uid},size=10%"))
     else:
         found.append(("BindPaths", f"{mounted}/data:{HOME}"))
-    if own_link is not None:
-        name = link.text(own_link)
+    if begins.link:
+        name = link.text(begins.link)
         found += [
             ("JoinsNamespaceOf", f"tau-net@{name}.service"),
             ("BindsTo", f"tau-link@{name}.service"),
             ("After", f"tau-link@{name}.service"),
             ("BindReadOnlyPaths", "/usr/lib/tau/sandbox/resolv.conf:/etc/resolv.conf"),
         ]
+    if app.permissions:
+        found.append(("BindReadOnlyPaths", PORTAL))
+    found += _attached(begins)
     found += [("RestrictAddressFamilies", family) for family in families_of(app.permissions)]
     found += [("SystemCallFilter", name) for name in app_profile.additions(app)]
+    return found
+
+
+def _attached(begins: Running) -> list[tuple[str, str]]:
+    """Where files and devices appear that are attached to an instance: what is mounted there later does, too."""
+    declared = attached_of(begins.permissions)
+    if not declared:
+        return []
+    unit, top = instance.attached_unit(begins.name), places.ATTACHED / begins.name
+    found = [("BindsTo", unit), ("After", unit)]
+    if any(PERMISSIONS[name].folders for name in declared):
+        found.append(("BindPaths", f"{top}/files:{INSIDE}"))
+    for name in declared:
+        found += [("BindPaths", f"-{top}/devices/{node}:/dev/{node}") for node in nodes.of(name)]
+        devices = PERMISSIONS[name].nodes
+        if devices:
+            found.append(("DeviceAllow", f"{devices.majors} rw"))
     return found
 
 
@@ -163,6 +212,8 @@ def _environment(app: Record, how: Launch) -> dict[str, str]:
     """Nothing of the user's environment, but how their terminal and language are called."""
     found = {"HOME": HOME, "USER": USER, "LOGNAME": USER, "SHELL": "/bin/sh", "PATH": "/app/bin:/usr/bin"}
     found["TAU_APP"] = app.app
+    if attached_of(app.permissions):
+        found[PORTAL_VARIABLE] = str(PORTAL_FILE)
     if how.terminal:
         found["TERM"] = how.terminal
     if how.language:
