@@ -12,16 +12,25 @@ from pathlib import Path
 from image.findings import fail
 from image.indexes import read_indexes, refuse_stale
 from image.mirrors import Mirrors
+from image.overlay import Architecture
 from image.progress import Progress
 from image.tree import make_folder
 
+#: Debian's names of the architectures (dpkg-architecture(1)).
+ARCHITECTURES: dict[Architecture, str] = {"x86_64": "amd64", "aarch64": "arm64"}
+
 
 class Archive:
-    """The packages of one suite. Nothing of the host's apt is changed or locked."""
+    """The packages of one suite. Nothing of the host's apt is changed or locked.
 
-    def __init__(self, state: Path, mirrors: Mirrors, suite: str) -> None:
+    :param state: a folder of apt's own; each architecture needs another.
+    :param architecture: of the packages, whatever this host is; None for the host's and those of its dpkg.
+    """
+
+    def __init__(self, state: Path, mirrors: Mirrors, suite: str, architecture: Architecture | None = None) -> None:
         self._state = state
         self._mirrors = mirrors
+        self._architecture = architecture
         self.suite = suite
 
     def update(self, progress: Progress) -> None:
@@ -67,6 +76,9 @@ class Archive:
             "Acquire::Check-Valid-Until": "false",  # refuse_stale() looks at it, and tells more
             "APT::Sandbox::User": "",
         }
+        if self._architecture is not None:
+            # The list, too: without it apt adds the foreign architectures of this host's dpkg.
+            options |= dict.fromkeys(("APT::Architecture", "APT::Architectures"), ARCHITECTURES[self._architecture])
         flags = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "APT_CONFIG": str(state / "apt.conf")}
         command = [tool, "-q", *flags, *arguments]

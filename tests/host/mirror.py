@@ -126,7 +126,7 @@ class SignedArchive:
         self._run("--quick-generate-key", "--passphrase", "", "a@test", "ed25519", "sign", "never")
         self.keyring.write_bytes(self._run("--export"))
         arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
-        self._packages = f"main/binary-{arch.stdout.strip()}/Packages"
+        self.architecture = arch.stdout.strip()
         (folder / "pool").mkdir()
         shutil.copy(deb, folder / "pool" / "mkosi.deb")
         content = deb.read_bytes()
@@ -138,15 +138,15 @@ class SignedArchive:
 
     def release(self, suite: str, packages: str, date: float | None = None, valid_until: float | None = None) -> None:
         """Write a suite's index with these packages, and sign it. Times are in seconds since 1970."""
-        base = self.folder / "dists" / suite
-        file = base / self._packages
+        base, index = self.folder / "dists" / suite, f"main/binary-{self.architecture}/Packages"
+        file = base / index
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(packages)
         digest = hashlib.sha256(packages.encode()).hexdigest()
         text = f"Origin: Test\nSuite: {suite}\nCodename: {suite}\nDate: {formatdate(date)}\nComponents: main\n"
         if valid_until is not None:
             text += f"Valid-Until: {formatdate(valid_until)}\n"
-        text += f"SHA256:\n {digest} {len(packages)} {self._packages}\n"
+        text += f"SHA256:\n {digest} {len(packages)} {index}\n"
         (base / "Release").write_text(text)
         (base / "InRelease").unlink(missing_ok=True)
         self._run("--clearsign", "--output", str(base / "InRelease"), str(base / "Release"))

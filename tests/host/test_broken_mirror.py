@@ -1,5 +1,6 @@
 """An archive that fails, as this host's real apt sees it: one message that says what, and nothing of it is used."""
 
+import hashlib
 import io
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from image import indexes, mirrors, mkosi_fetch
-from image.debian import Archive
+from image.debian import ARCHITECTURES, Archive
 from image.findings import FindingsError
 from image.mirrors import Mirrors
 from image.paths import Paths
@@ -65,6 +66,37 @@ def test_a_whole_archive(mirror: Mirror, tmp_path: Path) -> None:
     made.update(quiet())
     assert made.versions("mkosi") == ["27.1-1"]
     assert made.download("mkosi", "27.1-1").is_file()
+
+
+def test_packages_of_another_architecture(
+    mirror: Mirror, signed: SignedArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those, and not the host's: the index and the versions are of the architecture that is asked for."""
+    (other,) = [name for name, debian in ARCHITECTURES.items() if debian != signed.architecture]
+    foreign = ARCHITECTURES[other]
+    control = CONTROL.replace("all", foreign).replace("27.1-1", "27.1-1+b2")
+    (tmp_path / "root/DEBIAN").mkdir(parents=True)
+    (tmp_path / "root/DEBIAN").chmod(0o755)  # dpkg-deb insists, whatever the umask
+    (tmp_path / "root/DEBIAN/control").write_text(control)
+    folder = signed.folder / "foreign"
+    folder.mkdir()
+    deb = folder / "foreign.deb"
+    subprocess.run(["dpkg-deb", "-b", tmp_path / "root", deb], check=True, capture_output=True)
+    content = deb.read_bytes()
+    stanza = f"Filename: deb\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
+    monkeypatch.setattr(signed, "architecture", foreign)
+    monkeypatch.setattr(signed, "folder", folder)
+    (folder / "deb").write_bytes(content)
+    signed.release("forky", control + stanza)
+    for suite in ("forky-updates", "forky-security"):
+        signed.release(suite, "")
+    there = Mirrors(f"{mirror.uri}/foreign", f"{mirror.uri}/foreign", OPTIONS)
+    made = Archive(tmp_path / "apt", there, "forky", other)
+    made.update(quiet())
+    assert made.versions("mkosi") == ["27.1-1+b2"]
+    assert made.download("mkosi", "27.1-1+b2").name == f"mkosi_27.1-1+b2_{foreign}.deb"
+    indexes_asked = [path for path in mirror.asked if "/binary-" in path]
+    assert indexes_asked and all(f"/binary-{foreign}/" in path for path in indexes_asked)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +180,7 @@ def test_no_hook_of_this_host_is_run(mirror: Mirror, signed: SignedArchive, tmp_
 from pathlib import Path
 from rich.console import Console
 from image import mirrors
-from image.debian import Archive
+from image.debian import ARCHITECTURES, Archive
 from image.progress import Progress
 mirrors.KEYRING = Path({str(signed.keyring)!r})
 found = mirrors.Mirrors({mirror.uri!r}, {mirror.uri!r}, {OPTIONS!r})
