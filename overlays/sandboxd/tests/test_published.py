@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from tau.man_pages import PAGES
 from tau.manifest_schema import schema
 from tau.permissions_page import page
 
@@ -19,6 +20,7 @@ from tests.project import ROOT
             lambda: json.dumps(schema(), indent=2) + "\n",
             "python3 -m tau manifest schema",
         ),
+        *((f"docs/man/{name}", made, f"python3 -m tau.man_pages {name}") for name, made in PAGES.items()),
     ],
 )
 def test_it_is_current(path: str, made: Callable[[], str], command: str) -> None:

@@ -89,6 +89,20 @@ def test_it_is_the_users_and_never_root() -> None:
     assert bound[-1:] == [f"/run/tau/apps/1000/org.example.app/{'68' * 32}/data:/home/user"]
 
 
+def test_what_one_in_the_background_says_is_kept() -> None:
+    """In the journal, under its id; what it reads is nothing. Of any, PID 1 says whose it is with each line."""
+    begins = Running(APP.uid, APP.app, APP.signer, APP.permissions, 7)
+    gate = Path("/run/tau/gates/app-tau-1000-org.example.app-00000007")
+    words = run.command(APP, Launch(), begins, gate, background=True)
+    assert "--pipe" not in words and "--pipe" in command()
+    streams = [word for word in words if "=Standard" in word]
+    assert streams == [f"--property=Standard{each}" for each in ("Input=null", "Output=journal", "Error=journal")]
+    fields = (f"LogExtraFields=TAU_USER={APP.uid}", f"LogExtraFields=TAU_APP={APP.app}")
+    for each in (f"SyslogIdentifier={APP.app}", *fields):
+        assert f"--property={each}" in words and f"--property={each}" in command()
+    assert not [word for word in command() if "=Standard" in word]
+
+
 def test_an_ephemeral_one_has_no_data() -> None:
     words = command(how=Launch(ephemeral=True))
     assert not [word for word in words if "=BindPaths=" in word and "/run/tau/apps/" in word]

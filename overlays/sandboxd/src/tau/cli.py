@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("tau.command_run", "run an app"),
     "ps": ("tau.command_ps", "list your apps that run"),
     "stop": ("tau.command_stop", "end an app that runs"),
+    "log": ("tau.command_log", "show what your apps have done"),
     "list": ("tau.command_list", "list your apps"),
     "permissions": ("tau.command_permissions", "see and change what your apps may do"),
     "agent": ("tau.command_agent", "be asked at this terminal what your apps may do"),

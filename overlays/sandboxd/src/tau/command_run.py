@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tau import ticket, user_folders
+from tau import background, ticket, user_folders
 from tau.agent import Agent
 from tau.bus import Bus, BusError
 from tau.declared import declared
@@ -29,12 +29,18 @@ FAILED = 125
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sub-command's arguments."""
     parser.add_argument("--ephemeral", action="store_true", help="with an empty home, of which nothing is kept")
+    parser.add_argument(
+        "--background", action="store_true", help="leave it to itself; what it says is kept for `tau log`"
+    )
     parser.add_argument("app", metavar="ID", help="the app's id, like org.example.player")
     parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what follows is the app's")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the app; returns its exit status, 128 and the signal's number when one ended it, or 125."""
+    """Run the app; returns its exit status, 128 and the signal's number when one ended it, or 125.
+
+    In the background: 0 as soon as it runs.
+    """
     app = options.app
     try:
         if not is_id(app):
@@ -42,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         _make_data(app)
         bus = Bus()
         how = _how(options, bus)
+        if options.background:
+            return _begin(app, how, bus)
         with Streams() as streams:
             terminal, language = of_form(os.environ.get("TERM", ""), os.environ.get("LANG", ""))
             how = replace(how, terminal=terminal if streams.has_terminal else "", language=language)
@@ -68,6 +76,29 @@ def run(options: argparse.Namespace) -> int:
         said = f"{error.filename or 'its streams'}: {error.strerror}"
     print(printable(f"{app}: {said}"), file=sys.stderr)
     return FAILED
+
+
+def _begin(app: str, how: Launch, bus: Bus) -> int:
+    """Start it, and leave it to itself.
+
+    :raises BusError: when sandboxd refuses.
+    :raises RelayError: when it never began.
+    """
+    how = replace(how, language=of_form("", os.environ.get("LANG", ""))[1])
+    given, kept = ticket.write(ticket.Wish.BACKGROUND, (), app, how.pack())
+    with given, kept:
+        reply = bus.call("Run", "h", given.fileno())
+        number, asks = reply.number(), bool(reply.number("b"))
+        given.close()
+        name = instance.unit(os.getuid(), app, number)
+        status = background.begun(kept, lambda: instance.init_process(name))
+    if status is not None:
+        print(f"{app} has ended already: tau log {app}")
+        return status
+    print(f"{app} runs. What it says: tau log {app}. To end it: tau stop {app}")
+    if asks:
+        print("What it may have to ask is asked where you run `tau agent`; else the answer is no, for now.")
+    return 0
 
 
 def _how(options: argparse.Namespace, bus: Bus) -> Launch:

@@ -71,7 +71,7 @@ class Relay:
         if not said:
             raise RelayError("is out of sight: what waited for its end has been ended; `tau ps` shows whether it runs")
         if not said.isdigit():
-            raise RelayError("could not be started; the system's journal says why")
+            raise RelayError("could not be started; `tau log` may say why")
         return int(said)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -39,10 +39,23 @@ class Wish(IntEnum):
     AGENT = 4
     #: To give an app a folder of the user's own choice. Details: its path below their home.
     PICK = 5
+    #: To start an app that nobody stands beside: what it says goes to the journal. Details: :mod:`tau.launch`.
+    BACKGROUND = 6
+    #: To read what the journal has of the user's apps, or of one. Files: the pipe that it is written to. Details:
+    #: :mod:`tau.log_wish`.
+    LOG = 7
 
 
-_FILES = {Wish.INSTALL: 1, Wish.REMOVE: 0, Wish.RUN: 3, Wish.AGENT: 0, Wish.PICK: 0}
-_WITH_DETAILS = (Wish.RUN, Wish.AGENT, Wish.PICK)
+_FILES = {
+    Wish.INSTALL: 1,
+    Wish.REMOVE: 0,
+    Wish.RUN: 3,
+    Wish.AGENT: 0,
+    Wish.PICK: 0,
+    Wish.BACKGROUND: 0,
+    Wish.LOG: 1,
+}
+_WITH_DETAILS = (Wish.RUN, Wish.AGENT, Wish.PICK, Wish.BACKGROUND, Wish.LOG)
 
 
 class TicketError(Exception):

@@ -37,6 +37,8 @@ class Verb(IntEnum):
     LISTEN = 7
     #: Remember the folder that a user has picked for an app. Files: the user's ticket, which says which.
     PICK = 8
+    #: Have the journal read for a user. Files: the user's ticket, which says what, and holds the pipe that it goes to.
+    LOG = 9
 
 
 class Decision(IntEnum):

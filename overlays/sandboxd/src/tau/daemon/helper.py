@@ -97,6 +97,14 @@ def pick(ticket: int) -> None:
     _ask(Request(Verb.PICK), [ticket])
 
 
+def log(ticket: int) -> None:
+    """Have the journal read that a ticket asks for, into the pipe that it holds.
+
+    :raises HelperError: when it can't be.
+    """
+    _ask(Request(Verb.LOG), [ticket])
+
+
 def decide(instance: int, permission: str, what: Decision) -> None:
     """Have a decision hold for an instance, by its number.
 

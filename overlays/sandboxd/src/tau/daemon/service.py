@@ -43,6 +43,7 @@ class Service:
             "Remove": ("h", self._remove),
             "Run": ("h", self._run),
             "Pick": ("h", self._pick),
+            "Log": ("h", self._log),
             "List": ("", self._list),
             "Agent": ("h", lambda message, _: permissions.agent(_file(message))),
             "Permissions": ("", lambda _, uid: permissions.permissions(uid)),
@@ -137,6 +138,10 @@ class Service:
 
     async def _pick(self, message: Message, uid: int) -> Reply:
         await self._in_thread(helper.pick, _file(message))
+        return "", []
+
+    async def _log(self, message: Message, uid: int) -> Reply:
+        await self._in_thread(helper.log, _file(message))
         return "", []
 
     async def _list(self, message: Message, uid: int) -> Reply:

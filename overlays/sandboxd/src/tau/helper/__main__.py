@@ -10,6 +10,7 @@ from tau import descriptors, ticket
 from tau.helper import nflog
 from tau.helper.decide import decide
 from tau.helper.install import commit, remove
+from tau.helper.log import Reading, read
 from tau.helper.pick import pick
 from tau.helper.refusal import RefusedError
 from tau.helper.run import Started, start
@@ -18,7 +19,7 @@ from tau.permissions import PERMISSIONS
 from tau.wire import Answer, ProtocolError, Request, Status, Verb, both, decision_of, receive_request, send_answer
 
 #: What a user's ticket asks for.
-_BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START, Verb.PICK)
+_BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START, Verb.PICK, Verb.LOG)
 
 
 def main() -> int:
@@ -41,7 +42,7 @@ def main() -> int:
         request, files = received
         answers: list[int] = []
         asked: ticket.Asked | None = None
-        started: Started | None = None
+        started: Started | Reading | None = None
         try:
             if request.verb in _BY_TICKET and len(files) == 1:
                 asked = _asked(files[0])
@@ -49,6 +50,9 @@ def main() -> int:
             if request.verb == Verb.START and asked:
                 started = start(asked, *both(request.number))
                 answer = Answer(Status.DONE, started.number)
+            elif request.verb == Verb.LOG and asked:
+                started = read(asked)
+                answer = Answer(Status.DONE)
             else:
                 answer = _serve(request, asked, files, group, answers)
         except RefusedError as refusal:

@@ -35,6 +35,11 @@ def slice_of(uid: int) -> str:
     return f"apps-{uid}.slice"
 
 
+def log_fields(uid: int, app: str) -> tuple[tuple[str, str], ...]:
+    """Return what the journal keeps with each line about an instance (LogExtraFields=, systemd.exec(5))."""
+    return (("TAU_USER", str(uid)), ("TAU_APP", app))
+
+
 def control_group(unit_name: str) -> Path:
     """Return the control group of an instance's unit.
 

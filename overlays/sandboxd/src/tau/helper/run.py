@@ -48,6 +48,11 @@ printf %s "$status" >&3
 """
 
 
+#: Where the streams of one in the background lead. It has no way to the journal but its standard output and error, so
+#: that all it can say there is text, under its own id (app-tau-.service.d).
+_JOURNAL = (("StandardInput", "null"), ("StandardOutput", "journal"), ("StandardError", "journal"))
+
+
 @dataclass(frozen=True)
 class Started:
     """An instance that is ready to be started.
@@ -76,7 +81,9 @@ class Started:
 
         :raises OSError: as execve(2).
         """
-        above = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 16) for file in (*asked.files, ticket)]
+        # One in the background gets none of anybody's: systemd gives it the journal.
+        files = asked.files or (os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC),) * 3
+        above = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 16) for file in (*files, ticket)]
         for target, source in enumerate(above):
             os.dup2(source, target)
         shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.gate), str(self.said), str(self.control_group)]
@@ -94,7 +101,7 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
     :param allowed: permissions that its user has granted, as a number; `refused`: those that they have denied.
     :raises RefusedError: when there is no such app, or too many run.
     """
-    if asked.wish != Wish.RUN or not is_id(asked.app):
+    if asked.wish not in (Wish.RUN, Wish.BACKGROUND) or not is_id(asked.app):
         raise RefusedError(Status.NO_TICKET, "does not ask for the start of an app")
     try:
         how = launch.unpack(asked.details)
@@ -130,13 +137,18 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
     except BaseException:
         instances.forget(begins)
         raise
-    return Started(number, command(app, how, begins, gate), gate)
+    background = asked.wish == Wish.BACKGROUND
+    return Started(number, command(app, how, begins, gate, background=background), gate)
 
 
-def command(app: Record, how: Launch, begins: Running, gate: Path) -> list[str]:
-    """Return the command that starts the unit of an instance and waits for its end."""
+def command(app: Record, how: Launch, begins: Running, gate: Path, *, background: bool = False) -> list[str]:
+    """Return the command that starts the unit of an instance and waits for its end.
+
+    :param background: whether what it says goes to the journal, not to whoever has started it.
+    """
     unit = f"{begins.name}.service"
-    words = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
+    words = ["systemd-run", "--quiet", "--wait", "--collect", "--service-type=exec"]
+    words += [f"--property={name}={value}" for name, value in _JOURNAL] if background else ["--pipe"]
     words += ["--expand-environment=no", f"--unit={unit}", f"--slice={instance.slice_of(app.uid)}", f"--uid={app.uid}"]
     words += [f"--property={name}={value}" for name, value in _properties(app, how, begins, gate)]
     inside = [_SHELL, "-c", _WAIT, "sh", f"/usr/bin/{instance.INIT}", "--", _SHELL, "-c", _TAKE_TERMINAL, "sh"]
@@ -164,6 +176,9 @@ def _properties(app: Record, how: Launch, begins: Running, gate: Path) -> list[t
         ("After", f"{files} {manager}"),
         ("Wants", f"tau-gate@{gate.name}.service"),
         ("Before", f"tau-gate@{gate.name}.service"),
+        # By these, which nobody else can give to what PID 1 says, a user's own lines are found (tau.helper.log).
+        *(("LogExtraFields", f"{name}={value}") for name, value in instance.log_fields(app.uid, app.app)),
+        ("SyslogIdentifier", app.app),
         ("AppArmorProfile", instance.profile(app)),
         ("BindReadOnlyPaths", f"{mounted}/bundle:/app"),
         ("BindReadOnlyPaths", f"{mounted}/passwd:/etc/passwd"),
