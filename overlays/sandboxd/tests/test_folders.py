@@ -123,3 +123,12 @@ def test_what_can_not_be_given_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     with pytest.raises(FolderError, match="somebody else's: an app can't be given it"):
         to_pick(home, "disk")
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_keeps_nothing_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+    assert not_attached(tmp_path, {"music": f"{tmp_path}/Music"}, []) == [
+        f"can't be given {tmp_path}/Music: it can't be looked at: No such file or directory"
+    ]

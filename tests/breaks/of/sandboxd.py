@@ -1,29 +1,13 @@
 """Breaks of sandboxd: a checker that takes everything, or that anybody can replace."""
 
 from tests.breaks.model import Break
+from tests.breaks.of._sandboxd_attacks import ATTACKS
+from tests.breaks.of._sandboxd_edits import PACKAGE, edited, replaced, unit
+from tests.breaks.of._sandboxd_files import FILES
+from tests.breaks.of._sandboxd_log import LOG
 
-_PACKAGE = "/usr/lib/tau/python/tau"
 _STORE = "/var/lib/tau/sandbox"
 _POLICY = "/usr/share/dbus-1/system.d/org.tauos.Sandbox1.conf"
-
-
-def _replaced(path: str, *commands: str) -> str:
-    """Lay a copy of a file of the read-only root over it, with changes."""
-    return f"cp -p {path} /run/copy; {'; '.join(commands)}; mount --bind /run/copy {path}"
-
-
-def edited(module: str, expression: str) -> str:
-    """Change a module, and keep its bytecode from being taken in its place."""
-    path = f"{_PACKAGE}/{module}.py"
-    changed = f"sed -i '{expression}' /run/copy; if cmp -s /run/copy {path}; then echo nothing has changed; exit 1; fi"
-    return f"{_replaced(path, changed)}; mount -t tmpfs none {path.rpartition('/')[0]}/__pycache__"
-
-
-def unit(name: str, *lines: str) -> str:
-    """Say something else of a unit of the sandbox's."""
-    folder = f"/run/systemd/system/{name}.d"
-    said = "".join(f"{line}\\n" for line in lines)
-    return f"mkdir -p {folder}; printf '{said}' >{folder}/90-break.conf; systemctl daemon-reload"
 
 
 BREAKS = [
@@ -49,19 +33,19 @@ BREAKS = [
         "test_what_a_user_has_set_does_not_change_the_command",
         "it heeds the environment",
         "no findings",
-        guest=_replaced("/usr/bin/tau", "sed -i '1s/ -IS//' /run/copy"),
+        guest=replaced("/usr/bin/tau", "sed -i '1s/ -IS//' /run/copy"),
     ),
     Break(
         "test_it_is_compiled_once_and_for_all",
         "there is no bytecode",
         ">= 5",
-        guest=f"mount -t tmpfs none {_PACKAGE}/__pycache__",
+        guest=f"mount -t tmpfs none {PACKAGE}/__pycache__",
     ),
     Break(
         "test_an_app_comes_and_goes",
         "nobody may ask sandboxd",
         "install --yes",
-        guest=_replaced(_POLICY, "sed -i 's/context=.default./user=\"root\"/' /run/copy") + "; systemctl reload dbus",
+        guest=replaced(_POLICY, "sed -i 's/context=.default./user=\"root\"/' /run/copy") + "; systemctl reload dbus",
     ),
     Break(
         "test_an_app_comes_and_goes",
@@ -231,117 +215,9 @@ BREAKS = [
         "namespaces",
         guest=unit("tau-net@.service", "[Service]", "PrivateIPC=no"),
     ),
-    Break(
-        "test_folders_are_asked_for_at_the_start",
-        "they are attached, whatever the answer is",
-        "not in",
-        guest=edited("helper/attach", "s/attached_of(app.wanted & app.permissions)/attached_of(app.permissions)/"),
-    ),
-    Break(
-        "test_hidden_files_stay_out_of_reach",
-        "the profile denies nothing of what is attached",
-        "== free",
-        guest=edited("helper/app_profile", 's/ yield f"deny/ f"deny/'),
-    ),
-    Break(
-        "test_what_is_revoked_is_gone_whoever_keeps_it_open",
-        "what is attached stays so",
-        "by its path",
-        guest=edited("helper/mounts", "s/^    if library.umount2.*/    if False:/"),
-    ),
-    Break(
-        "test_a_camera",
-        "nobody asks for it",
-        "== 0",
-        guest=edited("begin", "s/^            request(permission)/            pass/"),
-    ),
-    Break(
-        "test_devices_that_are_revoked",
-        "what is revoked is not written down",
-        "what is open",
-        guest=edited("helper/attachments", "s/ else now.wanted & ~bit/ else now.wanted/"),
-    ),
-    Break(
-        "test_a_folder_of_ones_own_choice",
-        "a hidden one will do",
-        r"\\.secret",
-        guest=edited("folders", 's/ and not part.startswith(".")//'),
-    ),
-    Break(
-        "test_nobody_asks_in_anothers_name",
-        "whoever asks may",
-        "True",
-        guest=edited(
-            "daemon/portal", "s/^    return found if group == .*/    return next(instances.running.every(), None)/"
-        ),
-    ),
-    Break(
-        "test_a_sandboxd_that_is_killed_holds_to_what_was_decided",
-        "the next begins as if nothing had been decided",
-        "mountinfo",
-        guest=edited("daemon/hold", "s/^        for each in found:/        for each in []:/"),
-    ),
-    Break(
-        "test_a_media_converter",
-        "its files are there, whatever the answer is",
-        "status == 1",
-        guest=edited("helper/attach", "s/attached_of(app.wanted & app.permissions)/attached_of(app.permissions)/"),
-    ),
-    Break(
-        "test_a_media_converter",
-        "a file keeps the name that its user gives it",
-        "== 0",
-        guest=edited("command_run", "s/user_folders.inside(word, places) or word/word/"),
-    ),
-    Break(
-        "test_what_an_app_has_done",
-        "what the kernel has refused is not looked for",
-        "refused",
-        guest=edited("helper/log", 's/_AUDIT_FIELD_PROFILE", f/_AUDIT_FIELD_NAME", f/'),
-    ),
-    Break(
-        "test_what_an_app_has_done",
-        "nobody says whose a unit is",
-        "begins",
-        guest=edited("helper/run", 's/("LogExtraFields", f"{name}={value}")/("Environment", "X=1")/'),
-    ),
-    Break(
-        "test_one_that_is_left_to_itself",
-        "an app says itself how grave a line is",
-        "all of you",
-        guest=unit("app-tau-.service", "[Service]", "SyslogLevelPrefix=yes"),
-    ),
-    Break(
-        "test_one_that_is_left_to_itself",
-        "it does not end with the session",
-        "test -z",
-        guest=edited("helper/run", 's/("BindsTo", f"{files} {manager}")/("BindsTo", files)/'),
-    ),
-    Break(
-        "test_nobody_reads_anothers",
-        "everybody's lines are shown",
-        '== ""|mine',
-        guest=edited("helper/log", 's/"_SYSTEMD_SLICE", instance.slice_of(uid)/"_TRANSPORT", "stdout"/'),
-    ),
-    Break(
-        "test_nobody_reads_anothers",
-        "whoever writes a line says whose it is",
-        "forged",
-        guest=edited("helper/log", 's/about = \\[("_PID", "1"), /about = [/'),
-    ),
-    Break(
-        "test_words_are_completed",
-        "the user's apps are not found",
-        "denied always",
-        guest=edited("command_list", "s/^    for app in apps.values():/    for app in []:/"),
-    ),
-    Break(
-        "test_a_manual_page_is_there",
-        "they are another version's",
-        "assert",
-        guest="cp -r /usr/share/man /run/man; sed -i s/apps/programs/ /run/man/man1/tau.1 /run/man/man5/manifest.tau.5;"
-        " mount --bind /run/man /usr/share/man",
-    ),
+    *FILES,
+    *LOG,
+    *ATTACKS,
 ]
 
 WITHOUT: dict[str, str] = {}

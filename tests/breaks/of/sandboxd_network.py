@@ -1,7 +1,7 @@
 """Breaks of the network by consent: what passes unasked, and what is asked in vain."""
 
 from tests.breaks.model import Break
-from tests.breaks.of.sandboxd import edited, unit
+from tests.breaks.of._sandboxd_edits import edited, unit
 
 
 def _rules(expression: str) -> str:

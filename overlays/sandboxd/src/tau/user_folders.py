@@ -103,7 +103,11 @@ def not_attached(top: Path, places: Mapping[str, str], named: Container[str]) ->
 
 def _not_ones_own(folder: Path, top: Path) -> str:
     """Why root would not attach a folder: nothing when it would."""
-    here, home_is = folder.stat(), top.stat()
+    try:
+        here, home_is = folder.stat(), top.stat()
+    except OSError as error:
+        # An app that may change the home can exchange it just now: that keeps no other app from starting.
+        return f"can't be looked at: {error.strerror}"
     if here.st_dev != home_is.st_dev:
         return "is on another file system than your home"
     return "" if here.st_uid == os.getuid() else "is somebody else's"
