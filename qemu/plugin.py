@@ -80,8 +80,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _MACHINES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.boot)
-        if "machine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("machine"))  # one process boots it; others do the rest meanwhile
+        if "machine" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
+            # One process boots it; others do the rest meanwhile. Checks that are many have a group of their own, and
+            # another machine with it.
+            item.add_marker(pytest.mark.xdist_group("machine"))
 
     def rank(item: pytest.Item) -> int:
         if item.get_closest_marker("boot") is None:

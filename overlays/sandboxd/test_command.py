@@ -9,7 +9,7 @@ from qemu.machine import Machine
 from qemu.terminal import Terminal
 from tests.project import ROOT
 
-pytestmark = [pytest.mark.row(10), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(10), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from overlays.sandboxd.tests.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
-pytestmark = [pytest.mark.row(11), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(11), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 STORE = "/var/lib/tau/sandbox"
 

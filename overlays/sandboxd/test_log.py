@@ -10,7 +10,7 @@ from overlays.sandboxd.test_run import LEFT
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
-pytestmark = [pytest.mark.row(10), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(10), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 AS_SECOND = "systemd-run --quiet --wait --pipe --uid=second -p PAMName=login -- "
 

@@ -11,7 +11,7 @@ from overlays.sandboxd.conftest import APP, PROBES, Bring
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
-pytestmark = [pytest.mark.row(10), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(10), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 DATA = f"/home/{USER}/.local/share/tau/{APP}"
 #: What must not be left when nothing runs.

@@ -14,7 +14,7 @@ from overlays.sandboxd.test_files import asked
 from qemu.machine import Machine
 from qemu.terminal import Terminal
 
-pytestmark = [pytest.mark.row(7), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(7), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 MEDIA = "org.tauos.media"
 CONVERT, BACK = f"tau run {MEDIA}", f"tau run {MEDIA} --decode"

@@ -4,7 +4,7 @@ import pytest
 
 from qemu.machine import Machine
 
-pytestmark = pytest.mark.row(11)
+pytestmark = [pytest.mark.row(11), pytest.mark.xdist_group("apps")]
 
 SEED = '{"id": "org.tauos.media", "permissions": ["network", "camera", "microphone", "filesystem:ro"]}'
 

@@ -12,7 +12,7 @@ from overlays.sandboxd.test_run import LEFT
 from qemu.machine import Machine
 from qemu.terminal import Terminal
 
-pytestmark = [pytest.mark.row(12), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(12), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 
 def test_a_sandboxd_that_was_taken_over_grants_what_is_declared_and_nothing_else(

@@ -14,7 +14,7 @@ from overlays.sandboxd.tests.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import Terminal
 
-pytestmark = [pytest.mark.row(11), pytest.mark.destructive]
+pytestmark = [pytest.mark.row(11), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
 
 
 #: What a shell can be made to set, and programs heed: loaders, interpreters, shells, the buses, systemd's own.
