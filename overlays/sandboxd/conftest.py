@@ -12,6 +12,7 @@ import tests.conftest  # noqa: F401
 from image.paths import Paths
 from image.plan import Plan
 from image.toolbox import Toolbox, is_built
+from overlays.sandboxd.tests.bundled import assemble
 from overlays.sandboxd.tests.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import Terminal
@@ -111,12 +112,13 @@ def bring(tools: Tools, signer: tuple[Path, Path], app: Path, plan: Plan, machin
 def sample(
     tools: Tools, signer: tuple[Path, Path], plan: Plan, machine: Machine, tmp_path: Path
 ) -> Callable[[str], str]:
-    """Make the bundle of a sample app, as it is, and bring it to the machine; returns its path there."""
+    """Make the bundle of a sample app, with what it wants of Debian's packages; returns its path on the machine."""
 
     def brought(name: str) -> str:
-        (key, certificate), target = signer, tmp_path / f"{name}.raw"
+        (key, certificate), folder, target = signer, tmp_path / name, tmp_path / f"{name}.raw"
+        assemble(SAMPLES / name, folder, plan.arch, Paths.of(ROOT).cache)
         options = ("--key", key, "--certificate", certificate, "--output", target, "--arch", plan.arch)
-        done = tools.tau("pack", SAMPLES / name, *options)
+        done = tools.tau("pack", folder, *options)
         assert done.returncode == 0, done.stderr
         path = f"/var/tmp/{name}.raw"  # noqa: S108 - on the machine under test
         assert machine.run(f"cat >{path} && chmod 644 {path}", stdin=target.read_bytes()).status == 0
