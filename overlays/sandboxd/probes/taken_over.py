@@ -67,7 +67,7 @@ def garbage() -> None:
         (whole + b"\0", []),
         (b"x" * 60000, []),
     ]
-    messages += [(bytes([verb]) + whole[1:], []) for verb in (0, 9, 255)]
+    messages += [(bytes([verb]) + whole[1:], []) for verb in (0, max(Verb) + 1, 255)]
     messages += [(whole, [null] * 5), (whole, [null] * 253), (whole[:3], [null])]
     for data, files in messages:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
