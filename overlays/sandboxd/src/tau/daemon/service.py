@@ -59,6 +59,9 @@ class Service:
         await self._call("AddMatch", "s", [rule])
 
     def _handle(self, message: Message) -> bool:
+        # The library has one list for all messages until one brings a file: who looked later would find, and close, the
+        # file of the next.
+        message.unix_fds = list(message.unix_fds)
         # Anybody can send a signal of this name; what the bus says of itself alone counts.
         if (message.message_type, message.sender, message.member) == (MessageType.SIGNAL, _BUS, "NameOwnerChanged"):
             self._forget(str(message.body[0]))
