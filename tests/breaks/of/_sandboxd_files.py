@@ -37,7 +37,7 @@ FILES = [
     Break(
         "test_a_folder_of_ones_own_choice",
         "a hidden one will do",
-        r"\\.secret",
+        r"\.secret",
         guest=edited("folders", 's/ and not part.startswith(".")//'),
     ),
     Break(
