@@ -16,7 +16,8 @@ from tau import link, running
 from tau.folders import FOLDERS
 from tau.helper import attachments, instance, instances, places
 from tau.helper.decide import decide
-from tau.helper.pick import pick, picked
+from tau.helper.pick import pick
+from tau.helper.places import picked
 from tau.helper.refusal import RefusedError
 from tau.permissions import PERMISSIONS, mask_of
 from tau.record import Record

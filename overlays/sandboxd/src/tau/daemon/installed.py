@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from tau import record
-from tau.folders import is_below_home
 from tau.names import is_id
 from tau.record import Record
 
@@ -19,15 +18,6 @@ def app_of(uid: int, app: str) -> Record | None:
     except record.RecordError:
         return None
     return found if (found.uid, found.app) == (uid, app) else None
-
-
-def picked(uid: int, app: str) -> str:
-    """Return the folder that a user has picked for an app, relative to their home; empty when they have not."""
-    try:
-        path = (_APPS / str(uid) / app / "picked").read_text()
-    except OSError:
-        return ""
-    return path if is_below_home(path) else ""
 
 
 def apps_of(uid: int) -> list[Record]:

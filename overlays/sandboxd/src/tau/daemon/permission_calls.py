@@ -17,7 +17,7 @@ from tau.daemon.store import StoreError, Token
 from tau.daemon.store_thread import StoreThread
 from tau.decisions import DECISIONS, Decision, Scope
 from tau.folders import PICKED
-from tau.helper import instance
+from tau.helper import instance, places
 from tau.permissions import PERMISSIONS, mask_of, names_of
 from tau.record import Record
 from tau.wire import Decision as Live
@@ -112,7 +112,7 @@ class PermissionCalls:
         rows = []
         for app in installed.apps_of(uid):
             decided = await self._decided(app)
-            folder = installed.picked(uid, app.app)
+            folder = places.picked(uid, app.app)
             for permission in names_of(app.permissions):
                 word = decided[permission].word if permission in decided else "ask"
                 about = folder if PICKED in PERMISSIONS[permission].folders else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from tau import running
 from tau.folders import FOLDERS, HOME, PICKED
 from tau.helper import mounts, nodes, places
-from tau.helper.pick import picked
+from tau.helper.places import picked
 from tau.permissions import PERMISSIONS, attached_of
 from tau.running import Running
 

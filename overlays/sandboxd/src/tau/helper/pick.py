@@ -49,14 +49,5 @@ def pick(asked: Asked, group: int) -> None:
         raise failed
 
 
-def picked(uid: int, app: str) -> str:
-    """Return the folder that a user has picked for an app, relative to their home; empty when they have not."""
-    try:
-        path = (places.app_folder(uid, app) / places.PICKED).read_text()
-    except OSError:
-        return ""
-    return path if is_below_home(path) else ""
-
-
 def _has_picked(mask: int) -> bool:
     return any(PICKED in PERMISSIONS[name].folders for name in attached_of(mask))

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tau.folders import is_below_home
+
 #: Bundles that were copied and not yet installed: NUMBER.raw, NUMBER.roothash, NUMBER.record.
 STAGED = Path("/var/lib/tau/sandbox/staged")
 #: Installed apps: UID/ID/ROOT-HASH/, with a link `current` to one of these.
@@ -31,6 +33,15 @@ def staged(number: int, suffix: str) -> Path:
 def app_folder(uid: int, app: str) -> Path:
     """Return the folder of one user's app."""
     return APPS / str(uid) / app
+
+
+def picked(uid: int, app: str) -> str:
+    """Return the folder that a user has picked for an app, relative to their home; empty when they have not."""
+    try:
+        path = (app_folder(uid, app) / PICKED).read_text()
+    except OSError:
+        return ""
+    return path if is_below_home(path) else ""
 
 
 def installed(uid: int, app: str, root_hash: bytes) -> Path:
