@@ -40,6 +40,8 @@ _MARKERS = (
 #: Fixtures that need a machine; whatever uses one is marked ``boot``.
 _MACHINES = {"machine", "host", "terminal", "capture", "fresh_machine"}
 _BOOTED = "booted"
+#: The fixture by which a check has the machine in a state of its own.
+_KEPT_STATE = "kept_state"
 _REPORTS = "tau-reports"
 
 
@@ -246,19 +248,52 @@ def _restored(request: pytest.FixtureRequest) -> Iterator[None]:
     """Give a module marked ``pristine`` a machine that nothing has touched, and whoever follows one as well."""
     pristine = request.node.get_closest_marker("pristine") is not None
     machine: Machine = request.getfixturevalue("_shared")
-    if machine.changed or pristine:
-        machine.restore(_BOOTED)
-        machine.changed = False
+    if pristine:
+        _restore(machine)
     yield
     machine.changed = machine.changed or pristine
 
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest, _restored: None, _shared: Machine) -> Iterator[Machine]:
-    """The machine that all checks share, booted once. A check marked ``destructive`` leaves it restored."""
+    """The machine that all checks share, booted once. What follows a check marked ``destructive`` finds it restored."""
+    # Once: a restored machine has all of its code to translate anew, where it is emulated.
+    if _shared.changed and _KEPT_STATE not in request.fixturenames:
+        _restore(_shared)
     yield _shared
-    if request.node.get_closest_marker("destructive") is not None:
-        _shared.restore(_BOOTED)
+    _shared.changed = _shared.changed or request.node.get_closest_marker("destructive") is not None
+
+
+@pytest.fixture
+def kept_state(machine: Machine, _states: set[str]) -> Callable[[str, Callable[[], None]], bool]:
+    """Bring the shared machine into a state that checks share, as they left it to ``make``: ``kept_state(name, make)``.
+
+    :returns: by the call, whether the state was there; else it has been made from the machine as it booted, and kept.
+    """
+
+    def reach(name: str, make: Callable[[], None]) -> bool:
+        if name in _states:
+            machine.restore(name)
+            machine.changed = False
+            return True
+        if machine.changed:
+            _restore(machine)
+        make()
+        machine.snapshot(name)
+        _states.add(name)
+        return False
+
+    return reach
+
+
+@pytest.fixture(scope="session")
+def _states() -> set[str]:
+    return set()
+
+
+def _restore(machine: Machine) -> None:
+    machine.restore(_BOOTED)
+    machine.changed = False
 
 
 @pytest.fixture
@@ -268,11 +303,12 @@ def capture(machine: Machine) -> Capture:
 
 
 @pytest.fixture
-def terminal(machine: Machine) -> Iterator[Terminal]:
+def terminal(request: pytest.FixtureRequest, machine: Machine) -> Iterator[Terminal]:
     """A person at the serial console of the shared machine; logged out again when the check ends."""
     terminal = machine.terminal()
     yield terminal
-    terminal.log_out()
+    if request.node.get_closest_marker("destructive") is None:
+        terminal.log_out()
 
 
 @pytest.fixture

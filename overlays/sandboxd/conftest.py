@@ -127,14 +127,10 @@ def sample(
     return brought
 
 
-@pytest.fixture(scope="session")
-def _states() -> set[str]:
-    """States of the shared machine in which an app is installed."""
-    return set()
-
-
 @pytest.fixture
-def installed(terminal: Terminal, machine: Machine, bring: Bring, _states: set[str]) -> Callable[..., str]:
+def installed(
+    terminal: Terminal, machine: Machine, bring: Bring, kept_state: Callable[[str, Callable[[], None]], bool]
+) -> Callable[..., str]:
     """Have an app that runs what it is told to, with permissions, and its user logged in; returns what starts it.
 
     The state is kept: the next check that wants the same begins with it.
@@ -142,14 +138,14 @@ def installed(terminal: Terminal, machine: Machine, bring: Bring, _states: set[s
 
     def made(*permissions: str) -> str:
         state = f"app-{zlib.crc32(' '.join(permissions).encode()):08x}"  # the names of snapshots are short, and plain
-        if state in _states:
-            machine.restore(state)
-            terminal.console, terminal.logged_in = machine.console, True
-        else:
+
+        def make() -> None:
+            terminal.console = machine.console
             terminal.log_in()
             terminal.succeed(f"tau install --yes {bring('app', permissions=list(permissions))}", 120)
-            machine.snapshot(state)
-            _states.add(state)
+
+        if kept_state(state, make):
+            terminal.console, terminal.logged_in = machine.console, True
         return f"tau run {APP}"
 
     return made

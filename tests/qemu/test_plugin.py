@@ -27,7 +27,8 @@ class Machine:
         (folder / "qemu.log").write_text("qemu's words")
         self.console = SimpleNamespace(stamped="    1.000  Linux version\\n")
         self.capture = SimpleNamespace(packets=lambda: ["#0 sent arp"])
-        self.restored = []
+        self.restored, self.kept = [], []
+    def snapshot(self, name): self.kept.append(name)
     def restore(self, name): self.restored.append(name); self.changed = False
     def screenshot(self, path): path.write_bytes(b"PNG")
     def run(self, command, timeout=0):
@@ -120,7 +121,7 @@ def test_order_and_marks(author: Author) -> None:
     assert re.findall(r"::(test_\w+)", said) == ["test_without"]
 
 
-def test_who_spoils_the_machine_leaves_it_restored(author: Author) -> None:
+def test_who_follows_one_that_spoils_finds_it_restored_once(author: Author) -> None:
     author.machine()
     author.overlay(
         "c",
@@ -137,7 +138,7 @@ def test_who_spoils_the_machine_leaves_it_restored(author: Author) -> None:
         """
         import pytest
         pytestmark = pytest.mark.pristine
-        def test_pristine(machine): assert machine.restored == ["booted"] * 3
+        def test_pristine(machine): assert machine.restored == ["booted"] * 2
         """,
     )
     author.overlay(
@@ -145,7 +146,16 @@ def test_who_spoils_the_machine_leaves_it_restored(author: Author) -> None:
         """
         import pytest
         pytestmark = pytest.mark.destructive
-        def test_follows(machine): assert machine.restored == ["booted"] * 4
+        def test_follows(machine): assert machine.restored == ["booted"] * 3
+        def test_makes(machine, kept_state):
+            made = []
+            assert machine.restored == ["booted"] * 3
+            assert not kept_state("own", lambda: made.append(1)) and made == [1]
+            assert machine.restored == ["booted"] * 4 and machine.kept[-1] == "own"
+        def test_begins_there(machine, kept_state):
+            assert kept_state("own", lambda: 1 / 0)
+            assert machine.restored == ["booted"] * 4 + ["own"]
+        def test_plain_again(machine): assert machine.restored == ["booted"] * 4 + ["own", "booted"]
         """,
     )
     status, said = author.run()

@@ -3,7 +3,6 @@
 import errno
 import os
 import pwd
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,7 +59,7 @@ class World:
     def after(self, *permissions: str) -> list[str]:
         """What changes when these are attached."""
         self.changes.clear()
-        assert attach.attach(replace(ONE, wanted=mask_of(permissions)))
+        assert attach.attach(ONE._replace(wanted=mask_of(permissions)))
         return self.changes
 
 
@@ -85,7 +84,7 @@ def test_what_is_attached_comes_and_goes(world: World) -> None:
 
 
 def test_a_device_is_not_there_before_the_app_is(world: World) -> None:
-    assert attach.attach(replace(ONE, wanted=mask_of(["camera", "filesystem:ro"])), devices=False)
+    assert attach.attach(ONE._replace(wanted=mask_of(["camera", "filesystem:ro"])), devices=False)
     assert world.changes == ["+documents ro", "+music ro"]
 
 
@@ -101,7 +100,7 @@ def test_another_is_picked(world: World) -> None:
 def test_what_fails_keeps_nothing_else_from_being_done(world: World) -> None:
     world.after("camera")
     world.fails = "documents"
-    assert not attach.attach(replace(ONE, wanted=mask_of(["filesystem:ro"])))
+    assert not attach.attach(ONE._replace(wanted=mask_of(["filesystem:ro"])))
     assert world.changes == ["+video0", "-video0", "+music ro"]
 
 
@@ -125,7 +124,7 @@ def test_what_is_not_declared_is_not_attached(world: World) -> None:
 
 
 def test_a_folder_of_anothers(world: World) -> None:
-    assert attach.attach(replace(ONE, uid=ONE.uid + 1, wanted=mask_of(["filesystem:ro"])))
+    assert attach.attach(ONE._replace(uid=ONE.uid + 1, wanted=mask_of(["filesystem:ro"])))
     assert world.changes == []
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ TOKEN = Token(ONE.name, "session-1")
 
 def another(number: int) -> Running:
     """Another instance of the app."""
-    return replace(ONE, number=number, link=number + 1)
+    return ONE._replace(number=number, link=number + 1)
 
 
 class World:
@@ -350,12 +349,12 @@ def test_what_holds_already_is_left_alone(tell: Callable[[Story], None], monkeyp
     async def story(world: World) -> None:
         nonlocal one
         camera, microphone = mask_of(["camera"]), mask_of(["microphone"])
-        one = replace(ONE, permissions=camera | microphone, wanted=camera, attached=camera)
+        one = ONE._replace(permissions=camera | microphone, wanted=camera, attached=camera)
         monkeypatch.setattr(running, "read", lambda number: one)
         await world.decide("camera", Decision(True, Scope.ALWAYS))
         await world.hold.hold_all([one])
         assert world.applied == []
-        one = replace(one, attached=microphone)
+        one = one._replace(attached=microphone)
         await world.hold.hold_all([one])
         assert world.applied == [(0x102, "camera", Live.ALLOW), (0x102, "microphone", Live.ASK)]
 

@@ -4,15 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tau.helper import app_profile, install, instance, places, stage
 from tau.helper.refusal import RefusedError
 from tau.record import Record, read
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 from overlays.sandboxd.tests.tools import SOURCE
 
@@ -50,7 +49,7 @@ def refusal(number: int) -> Status:
 def test_an_app_and_its_update() -> None:
     install.commit(staged(1, APP), GROUP)
     assert current() == APP
-    newer = replace(APP, version=(1, 1, 0, 0), root_hash=b"n" * 32)
+    newer = APP._replace(version=(1, 1, 0, 0), root_hash=b"n" * 32)
     install.commit(staged(2, newer), GROUP)
     assert current() == newer
     folder = places.app_folder(1000, APP.app)
@@ -66,8 +65,8 @@ def test_an_app_and_its_update() -> None:
 
 def test_what_may_not_take_its_place() -> None:
     install.commit(staged(1, APP), GROUP)
-    assert refusal(staged(2, replace(APP, signer=b"o" * 32, root_hash=b"n" * 32))) == Status.OTHER_SIGNER
-    assert refusal(staged(3, replace(APP, version=(0, 9, 9, 9), root_hash=b"n" * 32))) == Status.OLDER
+    assert refusal(staged(2, APP._replace(signer=b"o" * 32, root_hash=b"n" * 32))) == Status.OTHER_SIGNER
+    assert refusal(staged(3, APP._replace(version=(0, 9, 9, 9), root_hash=b"n" * 32))) == Status.OLDER
     assert refusal(staged(4, APP)) == Status.SAME
     assert refusal(5) == Status.NOT_THERE
     assert current() == APP
@@ -75,7 +74,7 @@ def test_what_may_not_take_its_place() -> None:
 
 def test_apps_are_each_users_own() -> None:
     install.commit(staged(1, APP), GROUP)
-    other = replace(APP, uid=1001, signer=b"o" * 32)
+    other = APP._replace(uid=1001, signer=b"o" * 32)
     install.commit(staged(2, other), GROUP)
     install.remove(Asked(1001, Wish.REMOVE, APP.app, ()), GROUP)
     assert current() == APP
@@ -104,7 +103,7 @@ class CutError(Exception):
 def test_a_cut_at_any_step_leaves_the_old_or_the_new(cut: int) -> None:
     """Each step that counts is a rename; the power goes before the one of this number."""
     install.commit(staged(1, APP), GROUP)
-    newer = replace(APP, version=(2, 0, 0, 0), root_hash=b"n" * 32)
+    newer = APP._replace(version=(2, 0, 0, 0), root_hash=b"n" * 32)
     staged(2, newer)
     left = cut
 

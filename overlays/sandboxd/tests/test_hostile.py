@@ -1,6 +1,7 @@
 """Whatever is said to the parts that hold apps: what comes of it is something that can be asked for, or nothing."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from tau.helper import nflog
 from tau.permissions import PERMISSIONS, mask_of
 from tau.portal import MOST_BYTES, UNDECLARED
 from tau.running import Running
-from tau.wire import Decision, Request, Status, Verb
+from tau.status import Status
+from tau.wire import Decision, Request, Verb
 
 #: Words of a ticket that is nearly one: a wish that there is or not, something in the padding, and an id or not.
 _words = st.builds(
@@ -36,6 +38,7 @@ _words = st.builds(
 @pytest.fixture(autouse=True)
 def anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who made a ticket is looked at on a booted machine."""
+    gc.collect()  # what other tests have left open is not to be closed while files are counted
     monkeypatch.setattr(ticket, "_maker", lambda _: 1000)
 
 

@@ -1,6 +1,5 @@
 """Links and what is said of them in the firewall: of this instance and no other, whoever had the number before."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,11 @@ from tau.helper.refusal import RefusedError
 from tau.permissions import mask_of
 from tau.record import Record
 from tau.running import Running
-from tau.wire import Decision, Status
+from tau.status import Status
+from tau.wire import Decision
 
 APP = Record(1000, "org.example.app", (1, 0, 0, 0), mask_of(["network"]), 0, b"h" * 32, b"s" * 32, ("bin/app",))
-BOTH = replace(APP, permissions=mask_of(["network", "lan"]))
+BOTH = APP._replace(permissions=mask_of(["network", "lan"]))
 NETWORK, LAN = mask_of(["network"]), mask_of(["lan"])
 
 
@@ -26,11 +26,11 @@ class World:
         self.cut: list[tuple[int, str]] = []
         self.had = False
         self.devices = path / "net"
-        for folder in (self.devices, path / "gates", path / "instances", path / "links"):
+        for folder in (self.devices, path / "pipes", path / "instances", path / "links"):
             folder.mkdir()
         patch.setattr(link, "LINKS", path / "links")
         patch.setattr(running, "INSTANCES", path / "instances")
-        patch.setattr(places, "GATES", path / "gates")
+        patch.setattr(places, "PIPES", path / "pipes")
         patch.setattr(instances, "write", lambda app: running.path(app.number).write_bytes(app.pack()))
         patch.setattr(links, "_DEVICES", self.devices)
         patch.setattr(links, "_nft", self.told.extend)

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from tau.helper.refusal import RefusedError
 from tau.log_wish import LogWish, LogWishError
 from tau.record import Record
 from tau.relay import RelayError
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 APP = Record(1000, "org.example.app", (1, 0, 0, 0), 1, 0, b"h" * 32, b"s" * 32, ("bin/app",))
 NAME = "app-tau-1000-org.example.app-0000002a.service"
@@ -71,8 +70,8 @@ def test_lines_have_bounds() -> None:
 def test_every_line_is_the_users_own(store: Path) -> None:
     """Each list holds a field that nobody writes but the kernel, journald or PID 1, and in it whose it is."""
     install(store, APP)
-    install(store, replace(APP, app="org.example.other", root_hash=b"o" * 32))
-    install(store, replace(APP, uid=1001, root_hash=b"x" * 32))
+    install(store, APP._replace(app="org.example.other", root_hash=b"o" * 32))
+    install(store, APP._replace(uid=1001, root_hash=b"x" * 32))
     for app in ("", APP.app):
         found = groups(app=app)
         for group in found:

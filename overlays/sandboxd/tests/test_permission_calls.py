@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,8 @@ from tau.daemon.store_thread import StoreThread
 from tau.permissions import mask_of
 from tau.record import Record
 from tau.running import Running
+from tau.status import Status
 from tau.wire import Decision as Live
-from tau.wire import Status
 
 OLD, NEW = mask_of(["network"]), mask_of(["network", "lan"])
 APP = Record(1000, "org.example.app", (2, 0, 0, 0), NEW, 0, b"h" * 32, b"s" * 32, ("bin/app",))
@@ -117,7 +116,7 @@ def test_an_older_version_that_runs(tell: Tell) -> None:
         await world.calls.decide(1000, APP.app, "lan", "allow-always")
         assert world.applied == []
         await world.calls.decide(1000, APP.app, "network", "allow-always")
-        world.app = replace(APP, permissions=mask_of(["lan"]))
+        world.app = APP._replace(permissions=mask_of(["lan"]))
         await world.calls.installed(1000)
         assert world.applied == [(1, "network", Live.ALLOW), (1, "network", Live.ASK)]
         await world.calls.decide(1000, APP.app, "network", "deny-always")
@@ -125,7 +124,7 @@ def test_an_older_version_that_runs(tell: Tell) -> None:
         # The next one that declares it begins with nothing.
         world.app, world.running = APP, []
         await world.calls.installed(1000)
-        world.app = replace(APP, permissions=mask_of(["lan"]))
+        world.app = APP._replace(permissions=mask_of(["lan"]))
         await world.calls.installed(1000)
         world.app = APP
         assert await world.said() == {"network": "ask", "lan": "allow-always"}
@@ -138,7 +137,7 @@ def test_what_may_stay_open_is_told(tell: Tell) -> None:
 
     async def story(world: World) -> None:
         both = mask_of(["network", "camera"])
-        world.app = replace(APP, permissions=both)
+        world.app = APP._replace(permissions=both)
         begun = Running(1000, APP.app, APP.signer, both, 7, 1)
         for attached, permission, word, told in (
             (both, "camera", "deny-always", True),
@@ -146,7 +145,7 @@ def test_what_may_stay_open_is_told(tell: Tell) -> None:
             (both, "camera", "allow-always", False),
             (both, "network", "deny-always", False),
         ):
-            world.running = [begun, replace(begun, number=8, attached=attached)]
+            world.running = [begun, begun._replace(number=8, attached=attached)]
             assert await world.calls.decide(1000, APP.app, permission, word) == ("b", [told])
         assert await world.calls.reset(1000, APP.app, "") == ("b", [True])
         assert await world.calls.reset(1000, APP.app, "network") == ("b", [False])

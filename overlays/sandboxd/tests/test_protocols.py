@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tau import record, ticket, wire
 from tau.names import is_id
 from tau.record import Record
+from tau.status import Status
 from tau.ticket import Wish
-from tau.wire import Answer, Request, Status, Verb
+from tau.wire import Answer, Request, Verb
 
 _ids = st.from_regex(r"[a-z][a-z0-9_]{0,9}(\.[a-z][a-z0-9_]{0,9}){2,3}", fullmatch=True)
 _numbers, _large = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)

@@ -1,7 +1,8 @@
 """How an app is started: what its user can say, and what becomes of it in the unit."""
 
 import os
-from dataclasses import replace
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_terminal_of_another_form_is_none() -> None:
 
 def command(app: Record = APP, how: Launch | None = None) -> list[str]:
     begins = Running(app.uid, app.app, app.signer, app.permissions, 7)
-    return run.command(app, how or Launch(), begins, Path("/run/tau/gates/app-tau-1000-org.example.app-00000007"))
+    return run.command(app, how or Launch(), begins, Path("/run/tau/pipes/app-tau-1000-org.example.app-00000007"))
 
 
 def test_arguments_are_the_apps_alone() -> None:
@@ -92,8 +93,8 @@ def test_it_is_the_users_and_never_root() -> None:
 def test_what_one_in_the_background_says_is_kept() -> None:
     """In the journal, under its id; what it reads is nothing. Of any, PID 1 says whose it is with each line."""
     begins = Running(APP.uid, APP.app, APP.signer, APP.permissions, 7)
-    gate = Path("/run/tau/gates/app-tau-1000-org.example.app-00000007")
-    words = run.command(APP, Launch(), begins, gate, background=True)
+    pipe = Path("/run/tau/pipes/app-tau-1000-org.example.app-00000007")
+    words = run.command(APP, Launch(), begins, pipe, background=True)
     assert "--pipe" not in words and "--pipe" in command()
     streams = [word for word in words if "=Standard" in word]
     assert streams == [f"--property=Standard{each}" for each in ("Input=null", "Output=journal", "Error=journal")]
@@ -127,10 +128,10 @@ def test_a_permission_of_the_network(permission: str) -> None:
 def test_what_is_there_when_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders that are granted; a device when it is asked for, which comes after the app's namespace is made."""
     declared = mask_of(["camera", "filesystem:ro", "filesystem:rw:documents"])
-    app = replace(APP, permissions=declared)
+    app = APP._replace(permissions=declared)
     begun: list[Running] = []
     monkeypatch.setattr(places, "APPS", tmp_path / "apps")
-    monkeypatch.setattr(places, "GATES", tmp_path)
+    monkeypatch.setattr(places, "PIPES", tmp_path)
     (tmp_path / "apps/1000/org.example.app/h").mkdir(parents=True)
     (tmp_path / "apps/1000/org.example.app/current").symlink_to("h")
     (tmp_path / "apps/1000/org.example.app/h/record").write_bytes(app.pack())
@@ -150,7 +151,7 @@ def test_what_is_there_when_it_begins(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_permission_of_files() -> None:
     """Asked for before its own program, bound where it is attached, and nothing hidden in its profile."""
-    app = replace(APP, permissions=mask_of(["filesystem:ro", "filesystem:rw:documents", "filesystem:rw:picked"]))
+    app = APP._replace(permissions=mask_of(["filesystem:ro", "filesystem:rw:documents", "filesystem:rw:picked"]))
     words = command(app, Launch(folder="/run/tau/files/music"))
     begin = words.index("/usr/lib/tau/app-begin")
     asked = ["filesystem:ro", "filesystem:rw:documents", "filesystem:rw:picked"]
@@ -173,7 +174,7 @@ def test_a_permission_of_files() -> None:
     # Another's that is hidden could be moved there.
     assert "deny /run/tau/files/picked/{,**/}.** rwlkmx,\n" in text
     assert "files/home" not in text and "/dev/" not in text
-    app = replace(APP, permissions=mask_of(["filesystem:ro:home", "filesystem:rw:picked"]))
+    app = APP._replace(permissions=mask_of(["filesystem:ro:home", "filesystem:rw:picked"]))
     text = app_profile.text(app)
     assert "deny /run/tau/files/picked" not in text
     for rule in ("{,**/}.** rwlkmx,", "fscrypt_recovery_readme.txt rwlkmx,", "bin{,/,/**} wl,"):
@@ -202,7 +203,7 @@ def test_a_permission_of_devices(
     rule: str,
 ) -> None:
     monkeypatch.setattr(nodes, "_CLASSES", tmp_path)
-    app = replace(APP, permissions=mask_of([permission]))
+    app = APP._replace(permissions=mask_of([permission]))
     assert not [word for word in command(app) if "/dev/" in word and "BindPaths" in word]  # no driver is loaded
     for name in classes:
         (tmp_path / {"camera": "video4linux", "microphone": "sound"}[permission] / name).mkdir(parents=True)
@@ -254,3 +255,44 @@ def test_a_folder_of_anothers_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "share").mkdir()
     with pytest.raises(PermissionError, match="it is not user"):
         mounts.open_below(tmp_path, "share", os.getuid() + 1)
+
+
+def told(tmp_path: Path, unit: str, start: str = "exit 0") -> str:
+    """What is told of an instance whose unit does `unit`, and of which systemd-run says that it has succeeded."""
+    pipe, said, group = tmp_path / "pipe", tmp_path / "said", tmp_path / "group"
+    os.mkfifo(pipe)
+    said.touch()
+    here, there = socket.socketpair()
+    with here, there:
+        # As systemd opens it for the unit's first process (OpenFile=).
+        inside = ["sh", "-c", f'exec 3<>"$1"; ( {unit} ); {start}', "sh", str(pipe)]
+        shell = ["sh", "-c", run._TELL_STATUS, "sh", str(pipe), str(said), str(group)]
+        with_it = ["bash", "-c", f'exec "$@" 3>&{there.fileno()}', "bash"]
+        subprocess.run([*with_it, *shell, *inside], check=True, pass_fds=(there.fileno(),), timeout=20)
+        there.close()
+        assert not pipe.exists() and not said.exists()
+        return here.recv(64).decode()
+
+
+@pytest.mark.parametrize(
+    ("unit", "status"),
+    [
+        (f"set -- sh -c 'exit 7'; {run._SAY_HOW_IT_ENDS}", "7"),
+        (f"set -- sh -c 'kill -TERM $$'; {run._SAY_HOW_IT_ENDS}", "143"),
+        (f"set -- true; {run._SAY_HOW_IT_ENDS}", "0"),
+        # All of it at once (SIGKILL): what of it had its status to tell is not there any more.
+        ("echo began >&3", "137"),
+        # What it depends on has failed.
+        (":", "-"),
+    ],
+)
+def test_how_it_ended_is_what_its_first_process_said(tmp_path: Path, unit: str, status: str) -> None:
+    """systemd calls it a success where it was not told (PrivatePIDs=)."""
+    assert told(tmp_path, unit) == status
+
+
+def test_a_start_that_systemd_refuses_for_now_is_tried_again(tmp_path: Path) -> None:
+    """What it needs is just being taken away: systemd-run fails at once, and nothing of the unit has begun."""
+    once = f"[ -e {tmp_path}/tried ] || {{ : >{tmp_path}/tried; exit 1; }}; set -- sh -c 'exit 5'"
+    assert told(tmp_path, f"{once}; {run._SAY_HOW_IT_ENDS}", 'exit "$?"') == "5"
+    assert told(tmp_path, "exit 203", 'exit "$?"') == "-"

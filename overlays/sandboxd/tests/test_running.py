@@ -4,8 +4,7 @@ import grp
 import os
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,8 +21,9 @@ from tau.helper.refusal import RefusedError
 from tau.permissions import PERMISSIONS, mask_of
 from tau.record import Record
 from tau.running import Running
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Decision, Status
+from tau.wire import Decision
 
 CAMERA, READ, PICKED = mask_of(["camera"]), mask_of(["filesystem:ro"]), mask_of(["filesystem:rw:picked"])
 ONE = Running(1000, "org.example.app", b"s" * 32, CAMERA | READ, 7, 0, 0, 0, ("Texte", "", "Mu sik", "", "a/b"))
@@ -37,15 +37,32 @@ class World:
         self.reloaded: list[int] = []
         #: What happens while the unit is at work.
         self.meanwhile: Callable[[], object] = lambda: None
-        for name, module in (("LINKS", link), ("INSTANCES", running), ("GATES", places)):
+        for name, module in (("LINKS", link), ("INSTANCES", running), ("PIPES", places)):
             (path / name).mkdir()
             patch.setattr(module, name, path / name)
         patch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=os.getgid()))
         patch.setattr(subprocess, "run", self._systemctl)
         patch.setattr(attachments, "_LOOK", 0)
-        self.gate = instances.gate(ONE)
-        self.gate.touch(0o700)
+        self._waits: list[int] = []
+        self.begin(ONE)
         instances.write(ONE)
+
+    @property
+    def waits(self) -> int:
+        """What waits for the end of the one that began last."""
+        return self._waits[-1]
+
+    def end(self) -> None:
+        for descriptor in self._waits:
+            os.close(descriptor)
+
+    def begin(self, app: Running) -> None:
+        """Have an instance's first process begin."""
+        instances.pipe(app).unlink(missing_ok=True)
+        os.mkfifo(instances.pipe(app))
+        # What waits for its end has it open, both ways, as long as it waits.
+        self._waits.append(os.open(instances.pipe(app), os.O_RDWR))
+        os.write(self.waits, b"began\n")
 
     def _systemctl(self, command: list[str], **_: object) -> SimpleNamespace:
         assert command[:3] == ["systemctl", "reload", "--"] and command[3].startswith("tau-files@app-tau-1000-")
@@ -62,8 +79,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(tmp_path, monkeypatch)
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = World(tmp_path, monkeypatch)
+    yield made
+    made.end()
 
 
 def test_it_is_read_as_it_was_written(world: World) -> None:
@@ -71,7 +90,7 @@ def test_it_is_read_as_it_was_written(world: World) -> None:
     assert found == ONE and found.folders == ONE.folders
     assert list(running.every()) == [ONE]
     # That something else is attached now does not make it another.
-    assert replace(ONE, attached=3) == ONE and replace(ONE, number=8) != ONE
+    assert ONE._replace(attached=3) == ONE and ONE._replace(number=8) != ONE
     assert running.read(8) is None and running.of_link(0) is None
     running.path(8).write_bytes(ONE.pack())  # another's
     (running.INSTANCES / "00000009.new").write_bytes(b"")
@@ -87,21 +106,21 @@ def test_whatever_a_file_holds(data: bytes) -> None:
 
 @pytest.mark.parametrize("path", ["..", "/etc", ".ssh", "a/.b", "a//b", "a/", "a\n"])
 def test_a_folder_that_can_be_none(path: str) -> None:
-    assert running.unpack(replace(ONE, folders=(path, *[""] * (len(FOLDERS) - 1))).pack()) is None
+    assert running.unpack(ONE._replace(folders=(path, *[""] * (len(FOLDERS) - 1))).pack()) is None
 
 
 def test_without_a_link_there_is_no_network(world: World) -> None:
-    instances.write(replace(ONE, permissions=mask_of(["network"])))
+    instances.write(ONE._replace(permissions=mask_of(["network"])))
     with pytest.raises(RefusedError) as caught:
         decide(7, "network", Decision.ALLOW)
     assert caught.value.status == Status.NOT_THERE
 
 
 def test_a_link_that_is_anothers_by_now(world: World) -> None:
-    instances.write(replace(ONE, link=0x102))
+    instances.write(ONE._replace(link=0x102))
     (link.LINKS / "1.2").symlink_to(link.target(7))
     (link.LINKS / "1.3").symlink_to(link.target(7))
-    assert running.of_link(0x102) == replace(ONE, link=0x102)
+    assert running.of_link(0x102) == ONE._replace(link=0x102)
     assert running.of_link(0x103) is None and running.of_link(0x104) is None
 
 
@@ -120,7 +139,7 @@ def test_a_decision_is_written_down_and_done(world: World) -> None:
 @pytest.mark.parametrize("decision", [Decision.ALLOW, Decision.REFUSE])
 def test_what_can_not_be_done_is_tried_again(world: World, decision: Decision) -> None:
     before = 0 if decision == Decision.ALLOW else CAMERA
-    instances.write(replace(ONE, wanted=before, attached=before))
+    instances.write(ONE._replace(wanted=before, attached=before))
     world.works = False
     with pytest.raises(RefusedError) as caught:
         decide(7, "camera", decision)
@@ -133,7 +152,7 @@ def test_what_can_not_be_done_is_tried_again(world: World, decision: Decision) -
 
 def test_what_comes_meanwhile_is_not_taken_for_done(world: World) -> None:
     """The unit may have read before it was written."""
-    world.meanwhile = lambda: instances.write(replace(world.now, wanted=READ))
+    world.meanwhile = lambda: instances.write(world.now._replace(wanted=READ))
     decide(7, "camera", Decision.ALLOW)
     assert (world.now.wanted, world.now.attached) == (READ, 0)
 
@@ -146,22 +165,22 @@ def test_a_start_that_is_under_way_is_waited_for(world: World, monkeypatch: pyte
         looked.append(seconds)
         assert world.reloaded == []
         if len(looked) == 3:
-            world.gate.chmod(0o700)
+            os.write(world.waits, b"began\n")
 
-    world.gate.chmod(0o600)
+    assert os.read(world.waits, 64) == b"began\n"
     monkeypatch.setattr(time, "sleep", sleep)
     decide(7, "camera", Decision.ALLOW)
     assert len(looked) == 3 and world.reloaded == [CAMERA]
 
 
 def test_one_that_ends_does_not_come_back(world: World) -> None:
-    world.gate.unlink()
+    instances.pipe(ONE).unlink()
     with pytest.raises(RefusedError) as caught:
         decide(7, "camera", Decision.ALLOW)
     assert caught.value.status == Status.NOT_THERE and not running.path(7).exists()
     with pytest.raises(RefusedError):
         decide(7, "camera", Decision.ALLOW)
-    world.gate.touch(0o700)
+    world.begin(ONE)
     instances.write(ONE)
     world.meanwhile = lambda: instances.forget(ONE)
     with pytest.raises(RefusedError) as caught:
@@ -213,13 +232,13 @@ def test_a_folder_is_picked(world: World, tmp_path: Path, monkeypatch: pytest.Mo
     assert picks("Work/a b") is None and picked(1000, app.app) == "Work/a b"
     assert picked(1001, app.app) == picked(1000, "org.example.other") == ""
     # What runs of it has the new one, each that can; who has nothing of it is left alone.
-    instances.write(replace(ONE, permissions=PICKED, wanted=PICKED))
-    ended = replace(ONE, number=6, permissions=PICKED, wanted=PICKED)
-    instances.gate(ended).touch(0o700)
+    instances.write(ONE._replace(permissions=PICKED, wanted=PICKED))
+    ended = ONE._replace(number=6, permissions=PICKED, wanted=PICKED)
+    world.begin(ended)
     instances.write(ended)
-    instances.gate(ended).unlink()
+    instances.pipe(ended).unlink()
     assert picks("Work") is None and world.reloaded == [PICKED]
     world.works = False
     assert picks("Work") == Status.FAILED
-    (folder / "h/record").write_bytes(replace(app, permissions=CAMERA).pack())
+    (folder / "h/record").write_bytes(app._replace(permissions=CAMERA).pack())
     assert picks("Work") == Status.BAD_REQUEST

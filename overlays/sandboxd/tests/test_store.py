@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def test_a_decision_holds_for_as_long_as_it_says(store: Store, path: Path, word:
     store.decide(APP, "network", decision, TOKEN, "asked")
     store = Store(path)  # sandboxd was ended
     assert store.decided(APP, TOKEN) == {"network": decision}
-    other_instance, other_session = replace(TOKEN, instance="other"), replace(TOKEN, session="session-2")
+    other_instance, other_session = TOKEN._replace(instance="other"), TOKEN._replace(session="session-2")
     assert bool(store.decided(APP, other_instance)) == (decision.scope != Scope.ONCE)
     assert bool(store.decided(APP, other_session)) == (decision.scope != Scope.SESSION)
     assert [(each.decision, each.how) for each in store.history(1000, 10)] == [(word, "asked")]
@@ -45,10 +44,10 @@ def test_a_decision_holds_for_as_long_as_it_says(store: Store, path: Path, word:
 
 def test_it_is_one_users_of_one_signers_app(store: Store) -> None:
     store.decide(APP, "network", ALWAYS, TOKEN, "set")
-    for other in (replace(APP, uid=1001), replace(APP, app="org.example.b"), replace(APP, signer=b"o" * 32)):
+    for other in (APP._replace(uid=1001), APP._replace(app="org.example.b"), APP._replace(signer=b"o" * 32)):
         assert store.decided(other, TOKEN) == {}
     # Another bundle of the same signer's is the same app.
-    assert store.decided(replace(APP, root_hash=b"n" * 32), TOKEN) == {"network": ALWAYS}
+    assert store.decided(APP._replace(root_hash=b"n" * 32), TOKEN) == {"network": ALWAYS}
 
 
 def test_the_narrower_one_comes_first_and_the_later_one_replaces(store: Store) -> None:
@@ -56,7 +55,7 @@ def test_the_narrower_one_comes_first_and_the_later_one_replaces(store: Store) -
     store.decide(APP, "network", ALWAYS, TOKEN, "set")
     store.decide(APP, "network", once, TOKEN, "asked")
     assert store.decided(APP, TOKEN) == {"network": once}
-    assert store.decided(APP, replace(TOKEN, instance="other")) == {"network": ALWAYS}
+    assert store.decided(APP, TOKEN._replace(instance="other")) == {"network": ALWAYS}
     store.decide(APP, "network", NEVER, Token("", "session-1"), "set")
     assert store.decided(APP, TOKEN) == {"network": NEVER}
     store.reset(1000, APP.app, ["network"], "set")
@@ -64,7 +63,7 @@ def test_the_narrower_one_comes_first_and_the_later_one_replaces(store: Store) -
 
 
 def test_a_session_that_is_not_there_has_no_decision(store: Store) -> None:
-    for scope, token in ((Scope.SESSION, replace(TOKEN, session="")), (Scope.ONCE, replace(TOKEN, instance=""))):
+    for scope, token in ((Scope.SESSION, TOKEN._replace(session="")), (Scope.ONCE, TOKEN._replace(instance=""))):
         with pytest.raises(StoreError):
             store.decide(APP, "network", Decision(True, scope), token, "asked")
     assert store.decided(APP, Token("", "")) == {} == store.decided(APP, TOKEN)
@@ -85,7 +84,7 @@ def test_the_history_is_each_users_own_and_does_not_grow_for_ever(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_HISTORY", 3)
-    store.decide(replace(APP, uid=1001), "network", ALWAYS, TOKEN, "set")
+    store.decide(APP._replace(uid=1001), "network", ALWAYS, TOKEN, "set")
     for decision in (ALWAYS, NEVER) * 3:
         store.decide(APP, "network", decision, TOKEN, "set")
     assert [each.decision for each in store.history(1000, 100)] == ["deny-always", "allow-always", "deny-always"]
@@ -134,9 +133,9 @@ def test_a_disk_that_is_full(store: Store, path: Path) -> None:
     database.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError):
         for number in range(1000):
-            store.decide(replace(APP, app=f"org.example.a{number}"), "network", ALWAYS, TOKEN, "x" * 100)
+            store.decide(APP._replace(app=f"org.example.a{number}"), "network", ALWAYS, TOKEN, "x" * 100)
     assert Store(path).decided(APP, TOKEN) == {"lan": ALWAYS}
-    assert Store(path).decided(replace(APP, app=f"org.example.a{999}"), TOKEN) == {}
+    assert Store(path).decided(APP._replace(app=f"org.example.a{999}"), TOKEN) == {}
 
 
 def test_a_migration_that_is_cut_off_is_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +152,7 @@ def test_what_an_update_does_not_declare_is_forgotten(store: Store) -> None:
     """The version after that may declare it again: it begins as "ask"."""
     for permission in ("network", "lan"):
         store.decide(APP, permission, ALWAYS, TOKEN, "set")
-    store.decide(replace(APP, uid=1001), "network", ALWAYS, TOKEN, "set")
+    store.decide(APP._replace(uid=1001), "network", ALWAYS, TOKEN, "set")
     store.keep_declared(1000, {APP.app: ["lan"]})
     assert store.decided(APP, TOKEN) == {"lan": ALWAYS}
-    assert store.decided(replace(APP, uid=1001), TOKEN) == {"network": ALWAYS}
+    assert store.decided(APP._replace(uid=1001), TOKEN) == {"network": ALWAYS}

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau import ticket
 from tau.bus import Bus, BusError
@@ -19,8 +19,7 @@ ELSEWHERE, DISMISSED = "elsewhere", "dismissed"
 _ATTEMPTS, _BETWEEN = 3, 0.5
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """What sandboxd asks: whether an app may.
 
     :param detail: what it wants to reach.

@@ -1,6 +1,6 @@
 """sandboxd on the system bus: its name, its object, its errors. The overlay's README.md describes the interface."""
 
-from tau.wire import Status
+from tau.status import Status
 
 NAME = INTERFACE = "org.tauos.Sandbox1"
 PATH = "/org/tauos/Sandbox1"

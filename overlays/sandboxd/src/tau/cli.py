@@ -1,10 +1,11 @@
 """The command ``tau``: finds the sub-command, and imports no more than that one needs."""
 
-import argparse
 import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 #: The sub-commands: the module that has its `arguments` and `run`, and what `tau --help` says of it.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -25,14 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``tau ARGUMENTS`` and return its exit status: 0, 1 (findings), or 2 (wrong use)."""
-    parser = argparse.ArgumentParser(prog="tau", description="Apps on Tau OS.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), "")
-    for name, (module, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
-        if name == wanted:
-            importlib.import_module(module).arguments(command)
-    options = parser.parse_args(arguments)
+    options = _plain_start(arguments) or _parsed(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-made stays behind, as on Ctrl-C
     try:
         status = importlib.import_module(COMMANDS[options.command][0]).run(options)
@@ -43,3 +37,25 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.close()  # its reader has gone: nothing to say, and nobody to say it to
         return 141
     return int(status)
+
+
+def _plain_start(arguments: Sequence[str]) -> Any:
+    """The options of ``tau run ID …``, or None for all else: to import argparse takes a tenth of such a start."""
+    if arguments[:1] != ["run"] or not arguments[1:] or arguments[1].startswith("-"):
+        return None
+    return SimpleNamespace(
+        command="run", app=arguments[1], arguments=list(arguments[2:]), ephemeral=False, background=False
+    )
+
+
+def _parsed(arguments: Sequence[str]) -> Any:
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="tau", description="Apps on Tau OS.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
+        if name == wanted:
+            importlib.import_module(module).arguments(command)
+    return parser.parse_args(arguments)

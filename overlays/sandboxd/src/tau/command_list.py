@@ -3,13 +3,12 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from tau.bus import Bus, BusError
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """An app that the user has."""
 
     id: str
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     for app in apps.values():
         if options.json:
-            print(json.dumps(asdict(app)))
+            print(json.dumps(app._asdict()))
         else:
             print(f"{app.id}  {app.version}  {', '.join(app.permissions) or '-'}")
     return 0

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict
 
 from tau import log_line, ticket
 from tau.bus import Bus, BusError
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _shown(line: LogLine, *, as_json: bool) -> str:
     if as_json:
-        return json.dumps(asdict(line))
+        return json.dumps(line._asdict())
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.time))
     # What an app says can't be taken for what is said of it.
     text = f"> {line.text}" if line.event == "says" else line.text

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from tau.bus import Bus, BusError, Reply
@@ -114,7 +113,7 @@ def _list(bus: Bus, options: argparse.Namespace) -> int:
         return 1
     for each in shown:
         if options.json:
-            print(json.dumps(asdict(each)))
+            print(json.dumps(each._asdict()))
         else:
             known = PERMISSIONS.get(each.permission)
             folder = f": ~/{each.folder}" if each.folder else ""

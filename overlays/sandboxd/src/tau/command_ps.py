@@ -3,17 +3,16 @@
 import argparse
 import json
 import os
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from tau.helper import instance
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """An instance that runs.
 
-    :param pid: of its first process; signals to that are handed on to the app.
-    :param processes: how many it has, with the first.
+    :param pid: of the process that hands signals on to the app.
+    :param processes: how many it has, with those that start it.
     """
 
     id: str
@@ -47,5 +46,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List what runs; returns 0."""
     for each in running():
-        print(json.dumps(asdict(each)) if options.json else f"{each.pid}  {each.id}  {each.processes} processes")
+        print(json.dumps(each._asdict()) if options.json else f"{each.pid}  {each.id}  {each.processes} processes")
     return 0

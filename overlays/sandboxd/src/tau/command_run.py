@@ -1,12 +1,11 @@
 """``tau run ID [ARGUMENT…]``: an app that behaves like any other command, in a terminal and in a pipe."""
 
-import argparse
 import contextlib
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tau import background, ticket, user_folders
 from tau.agent import Agent
@@ -22,12 +21,17 @@ from tau.prompt import ask
 from tau.relay import Relay, RelayError
 from tau.streams import Streams
 
+if TYPE_CHECKING:
+    import argparse  # which is a tenth of a start (tau.cli)
+
 #: What this command itself has failed with, so that an app's own status can be told from it (as timeout(1) does).
 FAILED = 125
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: "argparse.ArgumentParser") -> None:
     """Add the sub-command's arguments."""
+    import argparse
+
     parser.add_argument("--ephemeral", action="store_true", help="with an empty home, of which nothing is kept")
     parser.add_argument(
         "--background", action="store_true", help="leave it to itself; what it says is kept for `tau log`"
@@ -36,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what follows is the app's")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: "argparse.Namespace") -> int:
     """Run the app; returns its exit status, 128 and the signal's number when one ended it, or 125.
 
     In the background: 0 as soon as it runs.
@@ -52,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
             return _begin(app, how, bus)
         with Streams() as streams:
             terminal, language = of_form(os.environ.get("TERM", ""), os.environ.get("LANG", ""))
-            how = replace(how, terminal=terminal if streams.has_terminal else "", language=language)
+            how = how._replace(terminal=terminal if streams.has_terminal else "", language=language)
             given, kept = ticket.write(ticket.Wish.RUN, streams.given, app, how.pack())
             # While sandboxd is asked, a signal ends this at once, and with it the terminal of what may just begin.
             for each in (signal.SIGINT, signal.SIGTERM):
@@ -84,7 +88,7 @@ def _begin(app: str, how: Launch, bus: Bus) -> int:
     :raises BusError: when sandboxd refuses.
     :raises RelayError: when it never began.
     """
-    how = replace(how, language=of_form("", os.environ.get("LANG", ""))[1])
+    how = how._replace(language=of_form("", os.environ.get("LANG", ""))[1])
     given, kept = ticket.write(ticket.Wish.BACKGROUND, (), app, how.pack())
     with given, kept:
         reply = bus.call("Run", "h", given.fileno())
@@ -101,7 +105,7 @@ def _begin(app: str, how: Launch, bus: Bus) -> int:
     return 0
 
 
-def _how(options: argparse.Namespace, bus: Bus) -> Launch:
+def _how(options: "argparse.Namespace", bus: Bus) -> Launch:
     """How it is started: what the user names of their own folders is handed on as the app finds it."""
     here = [each for each in declared(bus) if each.app == options.app and each.permission in PERMISSIONS]
     home = user_folders.home()

@@ -1,7 +1,7 @@
 """What a user has decided of a permission: the words of the store, of the bus and of the agents."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Scope(StrEnum):
@@ -19,8 +19,7 @@ class Scope(StrEnum):
         return {"once": "as long as it runs", "session": "until you log out", "always": "always"}[self]
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """Yes or no, and for how long."""
 
     allowed: bool

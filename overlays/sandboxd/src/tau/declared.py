@@ -1,12 +1,11 @@
 """What a user's apps declare, and what has been decided of it, as sandboxd says it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau.bus import Bus
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """A permission that an app declares.
 
     :param decision: a word (:mod:`tau.decisions`), or ``ask``.

@@ -1,20 +1,17 @@
 """What is wrong in a file that somebody wrote, said for that person, and text of others made safe to show."""
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where in a text: line and column, each counted from 1, the column in characters."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong.
 
     :param place: where it begins.
@@ -42,13 +39,14 @@ class Finding:
 
     def as_dict(self) -> dict[str, object]:
         """Return the finding as plain data, for ``--json``."""
-        data = asdict(self)
-        place = data.pop("place")
-        return {**place, **data}
+        data = self._asdict()
+        return {**data.pop("place")._asdict(), **data}
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name closest to `name`, or None when none is close."""
+    import difflib  # where something is wrong, and not at each start of an app
+
     matches = difflib.get_close_matches(name, sorted(known), n=1)
     return matches[0] if matches else None
 

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau.folders import FOLDERS, INSIDE, is_below_home
 
@@ -22,8 +22,7 @@ class LaunchError(Exception):
     """Nothing can be started like this; the message is for whoever asked."""
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """How an app is started.
 
     :param arguments: what follows the manifest's command.

@@ -6,7 +6,7 @@ It comes as journalctl writes it (``--output=json``), and holds what the app wro
 import json
 import re
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau.helper import log
 
@@ -16,8 +16,7 @@ _BUNDLE = re.compile(r"tau-app(?:@|-)[0-9]+-([a-z0-9._]+)-[0-9a-f]{64}(?:\.servi
 _SIGNALS = 128
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line.
 
     :param time: seconds since the epoch.

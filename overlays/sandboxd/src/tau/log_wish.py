@@ -1,7 +1,7 @@
 """What of the journal a user wants to see, as their ticket says it: fixed fields. Which app, the ticket says itself."""
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Flags, lines.
 _FIELDS = struct.Struct("!B3xI")
@@ -14,8 +14,7 @@ class LogWishError(Exception):
     """Nobody can ask for this; the message is for whoever did."""
 
 
-@dataclass(frozen=True)
-class LogWish:
+class LogWish(NamedTuple):
     """How much of it.
 
     :param lines: the last so many, or 0 for all.

@@ -4,8 +4,7 @@ The manifest's checker, the prompts, the helper and the documentation are all ma
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tau.folders import FOLDERS, PICKED
 
@@ -15,8 +14,7 @@ from tau.folders import FOLDERS, PICKED
 Revocation = Literal["ends", "stays"]
 
 
-@dataclass(frozen=True)
-class Nodes:
+class Nodes(NamedTuple):
     """Nodes of devices.
 
     :param subsystem: that has them, in /sys/class.
@@ -33,8 +31,7 @@ class Nodes:
     majors: str
 
 
-@dataclass(frozen=True)
-class Permission:
+class Permission(NamedTuple):
     """Something that an app may ask for.
 
     :param name: as a manifest writes it.

@@ -4,8 +4,8 @@ It has no parser: a record is of this very form, or none.
 """
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tau.names import is_id
 
@@ -23,8 +23,7 @@ class RecordError(Exception):
     """The file is no record."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """An app as one user has it.
 
     :param permissions: what it may ask for, as a number (:data:`tau.permissions.BITS`).

@@ -5,8 +5,8 @@ Fixed fields in a file of root's, written beside it and renamed, so that who rea
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tau import link as links
 from tau.folders import FOLDERS, is_below_home
@@ -20,10 +20,11 @@ _MAGIC = b"TAURUN1\n"
 #: Magic, uid, number, permissions, wanted, attached, link, id, signer.
 _FIELDS = struct.Struct("!8sIIIIIH2x128s32s")
 _MOST_BYTES = 16 * 1024
+#: How many of its fields are the same as long as it runs, the first ones.
+_NEVER_CHANGES = 6
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """An instance.
 
     :param signer: of the bundle that it runs, as the record says it.
@@ -41,9 +42,19 @@ class Running:
     permissions: int
     number: int
     link: int = 0
-    wanted: int = field(default=0, compare=False)
-    attached: int = field(default=0, compare=False)
-    folders: tuple[str, ...] = field(default=("",) * len(FOLDERS), compare=False)
+    wanted: int = 0
+    attached: int = 0
+    folders: tuple[str, ...] = ("",) * len(FOLDERS)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same instance, whatever is attached to it by now."""
+        return isinstance(other, Running) and self[:_NEVER_CHANGES] == other[:_NEVER_CHANGES]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:_NEVER_CHANGES])
 
     @property
     def name(self) -> str:

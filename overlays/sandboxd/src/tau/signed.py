@@ -1,14 +1,13 @@
 """What is known of a bundle whose signature was checked, in fixed fields: the helper, who asks, has no parser."""
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FIELDS = struct.Struct("!32s32sQQQ")
 SIZE = _FIELDS.size
 
 
-@dataclass(frozen=True)
-class Signed:
+class Signed(NamedTuple):
     """A bundle whose signature was checked.
 
     :param root_hash: of dm-verity, 32 bytes: what was signed, and what the kernel is to insist on.

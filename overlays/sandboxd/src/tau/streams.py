@@ -12,7 +12,6 @@ import pty
 import stat
 import struct
 import termios
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,20 +19,21 @@ from typing import Any, Self
 _MOST = 64 * 1024
 
 
-@dataclass
 class Pump:
     """Carries what comes from one descriptor to another. `sink` blocks where it is the user's, and does not where it is
-    the app's: that one may wait for us."""
+    the app's: that one may wait for us.
 
-    source: int
-    sink: int
-    #: Whether the descriptor is ours, and closed when nothing comes from there, or goes there, any more.
-    own_source: bool = False
-    own_sink: bool = False
-    pending: bytes = b""
-    ended: bool = False
-    #: Why what came could not be handed on (errno), or 0.
-    failed: int = 0
+    :param own_source: whether the descriptor is ours, and closed when nothing comes from there any more.
+    :param own_sink: the same of where it goes.
+    """
+
+    def __init__(self, source: int, sink: int, *, own_source: bool = False, own_sink: bool = False) -> None:
+        self.source, self.sink = source, sink
+        self.own_source, self.own_sink = own_source, own_sink
+        self.pending = b""
+        self.ended = False
+        #: Why what came could not be handed on (errno), or 0.
+        self.failed = 0
 
     def read(self) -> None:
         """Take what is there."""
@@ -65,19 +65,19 @@ class Pump:
             os.close(self.sink)
 
 
-@dataclass
 class Streams:
     """Makes the app's three descriptors, `given`, and the pumps between them and the caller's."""
 
-    given: list[int] = field(default_factory=list)
-    pumps: list[Pump] = field(default_factory=list)
-    #: The app's terminal, the end that is ours, and the user's.
-    master: int | None = None
-    user_terminal: int | None = None
-    #: The app's end of standard input, where that is a file: the app may leave some of it unread.
-    _file_input: int | None = None
-    _saved: list[Any] | None = None
-    _entered: bool = False
+    def __init__(self) -> None:
+        self.given: list[int] = []
+        self.pumps: list[Pump] = []
+        #: The app's terminal, the end that is ours, and the user's.
+        self.master: int | None = None
+        self.user_terminal: int | None = None
+        #: The app's end of standard input, where that is a file: the app may leave some of it unread.
+        self._file_input: int | None = None
+        self._saved: list[Any] | None = None
+        self._entered = False
 
     def __enter__(self) -> Self:
         for number in range(3):

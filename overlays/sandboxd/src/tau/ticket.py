@@ -11,9 +11,9 @@ import re
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from tau import descriptors
 from tau.limits import FIRST_UID, LAST_UID
@@ -62,8 +62,7 @@ class TicketError(Exception):
     """The ticket is none, or not one for this."""
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What a user asked for.
 
     :param uid: of the user.

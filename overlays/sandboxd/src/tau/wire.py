@@ -5,10 +5,11 @@ One datagram for a request, one for the answer, over a SEQPACKET socket (unix(7)
 
 import socket
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from tau import descriptors
+from tau.status import Status
 
 #: Where the helper listens.
 HELPER_SOCKET = "/run/tau/helper"
@@ -49,42 +50,14 @@ class Decision(IntEnum):
     REFUSE = 2
 
 
-class Status(IntEnum):
-    """How it went."""
-
-    DONE = 0
-    #: The request itself is wrong; no user's doing.
-    BAD_REQUEST = 1
-    #: The user has not asked for it.
-    NO_TICKET = 2
-    #: The bundle can't be trusted, or not be read.
-    BAD_BUNDLE = 3
-    #: The app was installed with another signer's bundle.
-    OTHER_SIGNER = 4
-    #: A later version is installed.
-    OLDER = 5
-    #: There is no such app, or nothing staged under that number.
-    NOT_THERE = 6
-    #: No space is left, or a limit has been reached.
-    NO_SPACE = 7
-    #: The system has failed.
-    FAILED = 8
-    #: This very bundle is installed.
-    SAME = 9
-    #: What was granted can't be read, or not be kept.
-    STORE = 10
-
-
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A request: `number` is of what was staged, or as the verb says."""
 
     verb: Verb
     number: int = 0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer. `reason` is a line for a person, at most 240 bytes, and may quote what a bundle says of itself."""
 
     status: Status

@@ -11,9 +11,9 @@ from pathlib import Path
 from dbus_fast import BusType, RequestNameReply
 from dbus_fast.aio import MessageBus
 
-from tau import running
+from tau import listening, running
 from tau.bus_names import NAME
-from tau.daemon import helper, sockets
+from tau.daemon import helper
 from tau.daemon.agents import Agents
 from tau.daemon.consent import Consent
 from tau.daemon.helper import HelperError
@@ -27,7 +27,8 @@ from tau.daemon.store import Store
 from tau.daemon.store_thread import StoreThread
 from tau.daemon.watchdog import pings as watchdog_pings
 from tau.running import Running
-from tau.wire import Decision, Status
+from tau.status import Status
+from tau.wire import Decision
 
 #: Changes in the kernel that are under way at a time: one may wait until connections have been ended.
 _CHANGES = ThreadPoolExecutor(64)
@@ -43,7 +44,7 @@ async def _run() -> int:
     kept, agents = StoreThread(Store(_STORE)), Agents()
     consent = Consent(kept, agents, Hold(kept, _apply))
     await Service(bus, PermissionCalls(kept, consent, agents)).start()
-    given = sockets.given()
+    given = listening.given()
     await Resolver(consent).serve([each for each in given if each.family == socket.AF_INET])
     Portal(consent).serve([each for each in given if each.family == socket.AF_UNIX])
     if await bus.request_name(NAME) != RequestNameReply.PRIMARY_OWNER:

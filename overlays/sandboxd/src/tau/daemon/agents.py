@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from dataclasses import dataclass, field
 
 from tau.decisions import DECISIONS, Decision
 
@@ -23,14 +22,12 @@ _WAITS, _WAIT = 20, 0.1
 _MOST = 160
 
 
-@dataclass
 class Agent:
     """One of them: `instance` is the name of the only one that it asks for, or empty."""
 
-    connection: socket.socket
-    uid: int
-    instance: str
-    waiting: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+    def __init__(self, connection: socket.socket, uid: int, instance: str) -> None:
+        self.connection, self.uid, self.instance = connection, uid, instance
+        self.waiting: dict[int, asyncio.Future[str]] = {}
 
 
 class Agents:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tau.daemon.helper import HelperError
 from tau.daemon.store import StoreError
-from tau.wire import Status
+from tau.status import Status
 
 #: The signature of the answer, and its values.
 Reply = tuple[str, list[Any]]

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau.daemon import instances
 from tau.daemon.agents import Agents
@@ -24,8 +23,7 @@ _QUIET, _MOST_QUIET = 30, 3600
 _MOST_WAITING = 16
 
 
-@dataclass(frozen=True)
-class _Quiet:
+class _Quiet(NamedTuple):
     until: float
     seconds: float
 
@@ -133,7 +131,7 @@ class Consent:
         last = self._quiet.get(key, _Quiet(now, _QUIET / 2))
         quiet = _Quiet(0, min(last.seconds * 2, _MOST_QUIET))
         self._quiet = {other: each for other, each in self._quiet.items() if each.until > now - _MOST_QUIET}
-        self._quiet[key] = replace(quiet, until=now + quiet.seconds)
+        self._quiet[key] = quiet._replace(until=now + quiet.seconds)
         asyncio.get_running_loop().call_later(quiet.seconds, self._listen_again, instance, permission)
         return await self.hold.hold(instance, permission, Live.REFUSE) == Live.ALLOW
 

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEADER = struct.Struct("!6H")
 _ANSWER, _OPCODE, _RECURSION = 0x8000, 0x7800, 0x0100
@@ -16,8 +16,7 @@ class DnsError(Exception):
     """The message is no question."""
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A question for one name: `name` as people write it, safe to show, `end` where it ends in the message."""
 
     name: str

@@ -2,19 +2,19 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau import descriptors
 from tau.bus_names import CALL_SECONDS
 from tau.limits import MAX_MANIFEST
 from tau.permissions import PERMISSIONS
+from tau.status import Status
 from tau.wire import (
     HELPER_SOCKET,
     Answer,
     Decision,
     ProtocolError,
     Request,
-    Status,
     Verb,
     decided,
     decision,
@@ -32,8 +32,7 @@ class HelperError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Staged:
+class Staged(NamedTuple):
     """A bundle that waits for the user's answer: its number, and its manifest as it is written."""
 
     number: int

@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau import link
 from tau.permissions import PERMISSIONS
@@ -17,8 +17,7 @@ _TRANSPORTS = {socket.IPPROTO_TCP: "TCP", socket.IPPROTO_UDP: "UDP"}
 MOST_BYTES = 8192
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A packet: the link that it came from, the permission that it needs, and where it goes, for a person."""
 
     link: int

@@ -4,8 +4,7 @@ import asyncio
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from tau import descriptors, ticket
 from tau.daemon import installed, instances
@@ -20,16 +19,15 @@ from tau.folders import PICKED
 from tau.helper import instance, places
 from tau.permissions import PERMISSIONS, mask_of, names_of
 from tau.record import Record
+from tau.status import Status
 from tau.wire import Decision as Live
-from tau.wire import Status
 
 _BY_COMMAND = "set"
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True)
-class AtStart:
+class AtStart(NamedTuple):
     """What holds for an app that is about to start.
 
     :param decided: by permission, what its user has decided.

@@ -16,7 +16,7 @@ from tau.daemon import helper, installed
 from tau.daemon.calls import Reply
 from tau.daemon.permission_calls import PermissionCalls
 from tau.permissions import names_of
-from tau.wire import Status
+from tau.status import Status
 
 _BUS, _BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 #: D-Bus errors that the specification names.

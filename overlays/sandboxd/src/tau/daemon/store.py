@@ -8,9 +8,8 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tau.decisions import Decision, Scope
 
@@ -57,8 +56,7 @@ class App(Protocol):
         """SHA-256 of the certificate."""
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """What decisions of an instance are bound to that end before the app does.
 
     :param instance: its name; a decision with the scope ``once`` is bound to it.
@@ -73,8 +71,7 @@ class Token:
         return {Scope.ONCE: self.instance, Scope.SESSION: self.session, Scope.ALWAYS: ""}[scope]
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """A line of the history: `time` in seconds since the epoch, `decision` as a word, or ``reset``."""
 
     time: int

@@ -1,4 +1,4 @@
-"""One connection of sandboxd's: requests are answered one after another until it closes."""
+"""The helper: requests of a connection of sandboxd's are answered one after another until it closes."""
 
 import grp
 import os
@@ -6,8 +6,8 @@ import pwd
 import socket
 import sys
 
-from tau import descriptors, ticket
-from tau.helper import nflog
+from tau import descriptors, listening, ticket
+from tau.helper import nflog, server
 from tau.helper.decide import decide
 from tau.helper.install import commit, remove
 from tau.helper.log import Reading, read
@@ -16,16 +16,25 @@ from tau.helper.refusal import RefusedError
 from tau.helper.run import Started, start
 from tau.helper.stage import drop, stage
 from tau.permissions import PERMISSIONS
-from tau.wire import Answer, ProtocolError, Request, Status, Verb, both, decision_of, receive_request, send_answer
+from tau.status import Status
+from tau.wire import Answer, ProtocolError, Request, Verb, both, decision_of, receive_request, send_answer
 
 #: What a user's ticket asks for.
 _BY_TICKET = (Verb.STAGE, Verb.REMOVE, Verb.START, Verb.PICK, Verb.LOG)
 
 
 def main() -> int:
-    """Serve the connection that systemd hands over as standard input."""
+    """Serve what connects to the socket that systemd hands over."""
     os.umask(0o027)
-    connection = socket.socket(fileno=0)
+    sockets = listening.given()
+    if len(sockets) != 1:
+        print("started by systemd, with one socket (tau-helper.socket), or not at all", file=sys.stderr)
+        return 1
+    server.run(sockets[0], _connection)
+    return 0
+
+
+def _connection(connection: socket.socket) -> int:
     uid = descriptors.peer_uid(connection)
     if uid != pwd.getpwnam("sandboxd").pw_uid:
         print(f"user {uid} is not sandboxd", file=sys.stderr)

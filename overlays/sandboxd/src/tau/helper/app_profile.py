@@ -1,16 +1,15 @@
 """An app's AppArmor profile: what every app has (abstractions/tau-app), and what its permissions add."""
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tau.folders import HOME, INSIDE, PICKED
-from tau.helper import instance, places
+from tau.helper import instance, places, programs
 from tau.helper.refusal import RefusedError
 from tau.permissions import PERMISSIONS, attached_of, families_of
 from tau.record import Record
 from tau.seccomp_groups import ADDITIONS
-from tau.wire import Status
+from tau.status import Status
 
 #: Seconds that the parser may take: the processor may be an emulated one.
 _MAX_SECONDS = 120
@@ -95,8 +94,4 @@ def load(folder: Path) -> bool:
 def _parser(folder: Path, *options: str) -> bool:
     """Run apparmor_parser(8); what it says goes to the journal."""
     command = ["/usr/sbin/apparmor_parser", *options, "--write-cache", f"--cache-loc={folder / places.COMPILED}"]
-    try:
-        done = subprocess.run([*command, "--", folder / places.PROFILE], check=False, timeout=_MAX_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+    return programs.run([*command, "--", str(folder / places.PROFILE)], _MAX_SECONDS) == 0

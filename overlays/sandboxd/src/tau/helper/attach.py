@@ -8,9 +8,9 @@ import os
 import pwd
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from tau import running
 from tau.folders import FOLDERS, HOME, PICKED
@@ -42,8 +42,7 @@ def attach(app: Running, *, devices: bool = True) -> bool:
     return done
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     """What is to be mounted: below which folder it lies, where there, and whether read-only; of devices, the node."""
 
     top: Path

@@ -6,14 +6,14 @@ propagation): nobody enters the app's.
 
 import subprocess
 import time
-from dataclasses import replace
 
 from tau import running
 from tau.helper import instance, instances, lock
 from tau.helper.refusal import RefusedError
 from tau.permissions import mask_of
 from tau.running import Running
-from tau.wire import Decision, Status
+from tau.status import Status
+from tau.wire import Decision
 
 #: Seconds that the unit may take, and that an instance may take until it has begun; between two looks at that.
 _MAX_SECONDS, _MAX_START, _LOOK = 60, 300, 0.05
@@ -27,7 +27,7 @@ def decide(app: Running, permission: str, decision: Decision) -> None:
     bit = mask_of([permission])
     with lock.held():
         now = _now(app)
-        instances.write(replace(now, wanted=now.wanted | bit if decision == Decision.ALLOW else now.wanted & ~bit))
+        instances.write(now._replace(wanted=now.wanted | bit if decision == Decision.ALLOW else now.wanted & ~bit))
     carry_out(app)
 
 
@@ -50,7 +50,7 @@ def carry_out(app: Running) -> None:
             raise RefusedError(Status.FAILED, "keeps what it has; the journal says why it can't be changed")
         # Another decision may have come meanwhile, which is not done yet.
         same = ~(before.wanted ^ now.wanted)
-        instances.write(replace(now, attached=before.wanted & same | now.attached & ~same))
+        instances.write(now._replace(attached=before.wanted & same | now.attached & ~same))
 
 
 def _now(app: Running) -> Running:
@@ -61,11 +61,11 @@ def _now(app: Running) -> Running:
 
 
 def _wait_until_it_has_begun(app: Running) -> None:
-    """Wait until its gate has been opened (tau-gate@.service)."""
+    """Wait until its namespaces are made, so that what is mounted appears in them."""
     deadline = time.monotonic() + _MAX_START
     while time.monotonic() < deadline:
         try:
-            if instances.gate(app).stat().st_mode & 0o100:
+            if instances.has_begun(app):
                 return
         except FileNotFoundError:
             break

@@ -4,7 +4,8 @@ from tau import running
 from tau.helper import attachments, instance, links
 from tau.helper.refusal import RefusedError
 from tau.permissions import PERMISSIONS, names_of
-from tau.wire import Decision, Status
+from tau.status import Status
+from tau.wire import Decision
 
 
 def decide(number: int, permission: str, decision: Decision) -> None:

@@ -9,8 +9,8 @@ from tau.helper import app_profile, instance, lock, places
 from tau.helper.refusal import RefusedError
 from tau.helper.update import check_update
 from tau.names import is_id
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 #: Seconds that an app's end may take: ten until it is killed, and the processor may be an emulated one.
 _MAX_SECONDS = 90

@@ -8,7 +8,7 @@ from tau.record import Record
 
 #: Control groups of the apps that run, a slice for each user in it (systemd.slice(5)).
 SLICE = "apps.slice"
-#: The program that is an instance's first process (dumb-init(1)): it hands signals on, and buries who has no parent.
+#: The program that hands signals on to what an instance runs (dumb-init(1)): child of its namespace's first process.
 INIT = "dumb-init"
 ROOT = Path("/sys/fs/cgroup")
 CGROUP = ROOT / SLICE
@@ -21,7 +21,7 @@ def prefix(uid: int) -> str:
 
 
 def name(uid: int, app: str, number: int) -> str:
-    """Return the name of an instance: of its unit, without ``.service``, and of its gate."""
+    """Return the name of an instance: of its unit, without ``.service``, and of its pipe."""
     return f"{prefix(uid)}{app}-{number:08x}"
 
 
@@ -84,11 +84,11 @@ def _bundle(record: Record) -> str:
 def init_process(unit_name: str) -> int | None:
     """Return the process that hands signals on to a running instance, by its number out here; None: not there yet."""
     try:
-        for number in (control_group(unit_name) / "cgroup.procs").read_text().split():
-            status = Path("/proc", number, "status").read_text()
-            inside = re.search(r"^NSpid:(?:\t\d+)*\t(\d+)$", status, re.MULTILINE)
-            if inside and inside[1] == "1" and status.startswith(f"Name:\t{INIT}\n"):
-                return int(number)
+        numbers = (control_group(unit_name) / "cgroup.procs").read_text().split()
+        processes = {number: Path("/proc", number, "status").read_text() for number in numbers}
     except OSError:
-        pass
-    return None
+        return None
+    first = [number for number, status in processes.items() if re.search(r"^NSpid:.*\t1$", status, re.MULTILINE)]
+    parents = [f"\nPPid:\t{number}\n" for number in first]
+    called = [number for number, status in processes.items() if status.startswith(f"Name:\t{INIT}\n")]
+    return min((int(number) for number in called if any(line in processes[number] for line in parents)), default=None)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from tau import link, running
@@ -11,7 +10,8 @@ from tau.helper import instances, lock
 from tau.helper.refusal import RefusedError
 from tau.permissions import PERMISSIONS, mask_of, names_of
 from tau.running import Running
-from tau.wire import Decision, Status
+from tau.status import Status
+from tau.wire import Decision
 
 #: The rules that the links are about; a system that is never on a network has neither.
 RULES = Path("/usr/lib/tau/sandbox/network.nft")
@@ -44,7 +44,7 @@ def allocate(app: Running, allowed: int, refused: int) -> Running:
             elif allowed & bit:
                 lines.append(_element(free, name, Decision.ALLOW))
         _nft(lines)
-        linked = replace(app, link=free)
+        linked = app._replace(link=free)
         instances.write(linked)
         path = link.LINKS / link.text(free)
         path.unlink(missing_ok=True)

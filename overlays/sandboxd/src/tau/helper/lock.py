@@ -12,7 +12,7 @@ from tau.helper import places
 @contextmanager
 def held() -> Iterator[None]:
     """Keep others from changing what is said of instances, and what passes their links."""
-    with _locked(places.GATES):
+    with _locked(places.PIPES):
         yield
 
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau import log_wish, record
 from tau.helper import instance, places
@@ -19,8 +19,8 @@ from tau.helper.refusal import RefusedError
 from tau.log_wish import LogWish
 from tau.names import is_id
 from tau.record import Record
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 #: Most that are read for one user at a time.
 _MOST = 8
@@ -44,8 +44,7 @@ FIELDS = (
 _TELL_STATUS = '"$@" 3>&-; status=$?; exec </dev/null >/dev/null 2>&1; printf %s "$status" >&3'
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A reading that is ready to begin: the command that waits for its end."""
 
     command: list[str]

@@ -9,8 +9,8 @@ from tau.helper import attachments, lock, places
 from tau.helper.refusal import RefusedError
 from tau.names import is_id
 from tau.permissions import PERMISSIONS, attached_of
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 
 def pick(asked: Asked, group: int) -> None:

@@ -17,12 +17,14 @@ PROFILE, COMPILED = "profile", "profile.cache"
 #: What of an app is mounted while it runs: UID/ID/ROOT-HASH/, and there the bundle, its user's data, and two files of
 #: its /etc.
 MOUNTED = Path("/run/tau/apps")
+#: What an app's user, and their home, are called inside: the real names are none of its business.
+USER, HOME = "user", "/home/user"
 #: In an app's folder: the path of the folder that its user has picked for it.
 PICKED = "picked"
 #: What is attached to an instance: NAME/files/ and NAME/devices/.
 ATTACHED = Path("/run/tau/attached")
-#: Named pipes of instances that start.
-GATES = Path("/run/tau/gates")
+#: Named pipes on which instances say how they ended (tau.helper.run).
+PIPES = Path("/run/tau/pipes")
 
 
 def staged(number: int, suffix: str) -> Path:

@@ -5,24 +5,23 @@ It works from a record of root's, and the instance's name says which; it runs in
 
 import os
 import pwd
-import subprocess
 import sys
 from pathlib import Path
 
 from tau import record
-from tau.helper import app_profile, mounts, places
-from tau.helper.run import HOME, USER
+from tau.helper import app_profile, mounts, places, programs
+from tau.helper.places import HOME, USER
 from tau.names import data_folder, is_id
 from tau.record import Record
 
+#: Seconds that mount(8) may take.
 _MAX_SECONDS = 60
 
 
 def prepare(app: Record) -> None:
     """Mount bundle and data, write what the app finds in /etc, load its profile.
 
-    :raises OSError: with what is in the way.
-    :raises subprocess.SubprocessError: when a program fails; it has said why.
+    :raises OSError: with what is in the way, or when a program fails, which has said why.
     """
     source = places.installed(app.uid, app.app, app.root_hash)
     target = places.mounted(app.uid, app.app, app.root_hash)
@@ -54,9 +53,9 @@ def _mount_bundle(app: Record, bundle: Path, target: Path) -> None:
     offset, size, hashes = app.layout
     options = f"ro,nosuid,nodev,loop,offset={offset},sizelimit={size}"
     options += f",verity.hashdevice={bundle},verity.hashoffset={hashes},verity.roothash={app.root_hash.hex()}"
-    subprocess.run(
-        ["mount", "--types", "erofs", "--options", options, bundle, target], check=True, timeout=_MAX_SECONDS
-    )
+    command = ["/usr/bin/mount", "--types", "erofs", "--options", options, str(bundle), str(target)]
+    if programs.run(command, _MAX_SECONDS) != 0:
+        raise OSError("its bundle can't be mounted")
 
 
 def _record(path: str) -> Record:
@@ -79,7 +78,7 @@ def main() -> int:
     os.umask(0o022)
     try:
         prepare(_record(sys.argv[1]))
-    except (OSError, record.RecordError, subprocess.SubprocessError) as error:
+    except (OSError, record.RecordError) as error:
         print(f"{sys.argv[1]}: {error}", file=sys.stderr)
         return 1
     return 0

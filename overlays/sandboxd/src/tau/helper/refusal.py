@@ -1,6 +1,6 @@
 """A request that is not granted."""
 
-from tau.wire import Status
+from tau.status import Status
 
 
 class RefusedError(Exception):

@@ -3,12 +3,13 @@
 import fcntl
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tau import launch, link, record, running
 from tau.folders import INSIDE
 from tau.helper import app_profile, instance, instances, links, nodes, places
+from tau.helper.places import HOME, USER
 from tau.helper.refusal import RefusedError
 from tau.launch import Launch
 from tau.names import is_id
@@ -18,33 +19,38 @@ from tau.portal import SOCKET as PORTAL
 from tau.portal import VARIABLE as PORTAL_VARIABLE
 from tau.record import Record
 from tau.running import Running
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 #: Most instances of one user's apps that run, or begin to.
 _MOST = 100
-#: What the app is called inside: neither the user's name nor the place of their home is its business.
-USER, HOME = "user", "/home/user"
 #: Until the app's own program is reached, every program has its whole path: what the bundle holds is in the app's PATH.
 _SHELL, _SETPRIV, _ENV = "/usr/bin/dash", "/usr/bin/setpriv", "/usr/bin/env"
 #: Asks for what no program can be held at, before the app's own begins (:mod:`tau.begin`).
 _BEGIN = "/usr/lib/tau/app-begin"
 _ARGUMENTS_FILTER, _FOLDERS_FILTER = "/usr/lib/tau/sandbox/arguments.bpf", "/usr/lib/tau/sandbox/folders.bpf"
-#: The unit's first program waits at the gate (fifo(7)) until systemd has entered it as the unit's: with PrivatePIDs= it
-#: is not systemd's own child at first, and the status of one that ends within that moment would be lost. The gate is
-#: opened by tau-gate@.service, which systemd starts after it.
-_WAIT = ': </run/tau/gate; exec "$@"'
+#: The unit's first process says how the app ended, on a pipe that systemd opens for it as root's (OpenFile=), and that
+#: the app has no way to: systemd may not know. With PrivatePIDs= that process is not its child when it is told of it,
+#: and who is no child of its is not waited for (unit_kill_context(), cgroup events), and has ended with success.
+#: This one, process 1 of its namespace, is not ended by a signal whose action is the default (pid_namespaces(7)).
+_SAY_HOW_IT_ENDS = 'echo began >&3; "$@" 3>&-; status=$?; echo $status >&3; exit $status'
 #: The first process of the session that dumb-init(1) begins takes its terminal by opening it (credentials(7)),
 #: whichever of its three it is; the init itself has none, and hands signals on.
 _TAKE_TERMINAL = 'for n in 0 1 2; do [ ! -t $n ] || { : </dev/fd/$n; break; }; done; exec "$@"'
-#: The unit's end is told to whoever asked, on the socket that the ticket came with; "-" when it never began:
-#: systemd-run calls that a success where what the unit depends on has failed. Nothing is said on the user's own streams
-#: afterwards, which nobody may read.
+#: The unit's end is told to whoever asked, on the socket that the ticket came with; "-" when it never began. One that
+#: began and has not said how it ended was killed (SIGKILL), as a whole. Nothing is said on the user's own streams
+#: afterwards, which nobody may read. Where the files of the app are just being taken away, after its last instance,
+#: systemd refuses to turn round, and systemd-run fails at once; it must not be told to (--job-mode=replace), since it
+#: would also turn round at the user's last logout. So it is tried again, for some ten seconds.
 _TELL_STATUS = """
-gate=$1 said=$2 group=$3; shift 3; "$@" 3>&-; status=$?; exec </dev/null >/dev/null 2>&1
-[ -x "$gate" ] || status=-
+pipe=$1 said=$2 group=$3 tries=0; shift 3; exec 4<>"$pipe"
+while "$@" 3>&- 4>&-; run=$?; echo - >&4; read -r began <&4; [ "$began$run" = -1 ] && [ "$tries" -lt 40 ]; do
+    tries=$((tries + 1)); sleep 0.2
+done
+exec </dev/null >/dev/null 2>&1; [ "$began" = - ] || read -r status <&4
+case $began$status in -) status=- ;; began-) status=137 ;; esac
 printf %s "$status" >&3
-[ -e "$group/cgroup.procs" ] || rm -f "$gate" "$said"
+[ -e "$group/cgroup.procs" ] || rm -f "$pipe" "$said"
 """
 
 
@@ -53,18 +59,17 @@ printf %s "$status" >&3
 _JOURNAL = (("StandardInput", "null"), ("StandardOutput", "journal"), ("StandardError", "journal"))
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """An instance that is ready to be started.
 
     :param number: the instance's.
     :param command: what waits for its end.
-    :param gate: what its first program waits at.
+    :param pipe: on which its first process says how it ended.
     """
 
     number: int
     command: list[str]
-    gate: Path
+    pipe: Path
 
     @property
     def said(self) -> Path:
@@ -74,7 +79,7 @@ class Started:
     @property
     def control_group(self) -> Path:
         """Where it is while it runs."""
-        return instance.control_group(f"{self.gate.name}.service")
+        return instance.control_group(f"{self.pipe.name}.service")
 
     def become(self, asked: Asked, ticket: int) -> None:
         """Turn this process into the one that waits, with the user's files as its own; it does not return.
@@ -86,12 +91,14 @@ class Started:
         above = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 16) for file in (*files, ticket)]
         for target, source in enumerate(above):
             os.dup2(source, target)
-        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.gate), str(self.said), str(self.control_group)]
-        os.execve("/bin/sh", [*shell, *self.command], {"PATH": "/usr/bin"})  # noqa: S606 - a constant, and its words
+        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.pipe), str(self.said), str(self.control_group)]
+        # What systemd-run has to say is for the journal; standard error is the app's.
+        environment = {"PATH": "/usr/bin", "SYSTEMD_LOG_TARGET": "journal"}
+        os.execve("/bin/sh", [*shell, *self.command], environment)  # noqa: S606 - a constant, and its words
 
     def forget(self) -> None:
         """Leave nothing of an instance that is not started after all: nobody has taken the answer."""
-        self.gate.unlink(missing_ok=True)
+        self.pipe.unlink(missing_ok=True)
         self.said.unlink(missing_ok=True)
 
 
@@ -116,15 +123,14 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
         raise RefusedError(Status.FAILED, "has a record that can't be read; remove it, and install it anew") from None
     if not all(map(_is_stream, asked.files)):
         raise RefusedError(Status.NO_TICKET, "gets pipes and a terminal alone")
-    # By their gates, which are there from now until the end.
-    if len(list(places.GATES.glob(f"{instance.prefix(asked.uid)}*"))) >= _MOST:
+    # By their pipes, which are there from now until the end.
+    if len(list(places.PIPES.glob(f"{instance.prefix(asked.uid)}*"))) >= _MOST:
         raise RefusedError(Status.NO_SPACE, f"is one too many: {_MOST} apps of yours run")
     number = int.from_bytes(os.urandom(4))
     while running.path(number).exists():
         number = int.from_bytes(os.urandom(4))
-    gate = places.GATES / instance.name(asked.uid, asked.app, number)
-    os.mkfifo(gate, 0o644)
-    gate.chmod(0o644)
+    pipe = places.PIPES / instance.name(asked.uid, asked.app, number)
+    os.mkfifo(pipe, 0o600)
     # Folders are there when it begins; devices when it asks for them, which is the last thing before its own program.
     granted = names_of(app.permissions & allowed & ~refused)
     attached = mask_of(name for name in granted if PERMISSIONS[name].folders)
@@ -138,10 +144,10 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
         instances.forget(begins)
         raise
     background = asked.wish == Wish.BACKGROUND
-    return Started(number, command(app, how, begins, gate, background=background), gate)
+    return Started(number, command(app, how, begins, pipe, background=background), pipe)
 
 
-def command(app: Record, how: Launch, begins: Running, gate: Path, *, background: bool = False) -> list[str]:
+def command(app: Record, how: Launch, begins: Running, pipe: Path, *, background: bool = False) -> list[str]:
     """Return the command that starts the unit of an instance and waits for its end.
 
     :param background: whether what it says goes to the journal, not to whoever has started it.
@@ -150,8 +156,19 @@ def command(app: Record, how: Launch, begins: Running, gate: Path, *, background
     words = ["systemd-run", "--quiet", "--wait", "--collect", "--service-type=exec"]
     words += [f"--property={name}={value}" for name, value in _JOURNAL] if background else ["--pipe"]
     words += ["--expand-environment=no", f"--unit={unit}", f"--slice={instance.slice_of(app.uid)}", f"--uid={app.uid}"]
-    words += [f"--property={name}={value}" for name, value in _properties(app, how, begins, gate)]
-    inside = [_SHELL, "-c", _WAIT, "sh", f"/usr/bin/{instance.INIT}", "--", _SHELL, "-c", _TAKE_TERMINAL, "sh"]
+    words += [f"--property={name}={value}" for name, value in _properties(app, how, begins, pipe)]
+    inside = [
+        _SHELL,
+        "-c",
+        _SAY_HOW_IT_ENDS,
+        "sh",
+        f"/usr/bin/{instance.INIT}",
+        "--",
+        _SHELL,
+        "-c",
+        _TAKE_TERMINAL,
+        "sh",
+    ]
     asked = attached_of(app.permissions)
     inside += [_BEGIN, how.folder, *asked, "--"] if asked else []
     folders = any(PERMISSIONS[name].folders for name in asked)
@@ -165,7 +182,7 @@ def _is_stream(descriptor: int) -> bool:
     return stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor)
 
 
-def _properties(app: Record, how: Launch, begins: Running, gate: Path) -> list[tuple[str, str]]:
+def _properties(app: Record, how: Launch, begins: Running, pipe: Path) -> list[tuple[str, str]]:
     """What differs from app to app; all else is in app-tau-.service.d."""
     files, manager = instance.bundle_unit(app), f"user@{app.uid}.service"
     mounted = places.mounted(app.uid, app.app, app.root_hash)
@@ -174,8 +191,6 @@ def _properties(app: Record, how: Launch, begins: Running, gate: Path) -> list[t
         # The last session's end is the app's: its data are in the home that is locked then.
         ("BindsTo", f"{files} {manager}"),
         ("After", f"{files} {manager}"),
-        ("Wants", f"tau-gate@{gate.name}.service"),
-        ("Before", f"tau-gate@{gate.name}.service"),
         # By these, which nobody else can give to what PID 1 says, a user's own lines are found (tau.helper.log).
         *(("LogExtraFields", f"{name}={value}") for name, value in instance.log_fields(app.uid, app.app)),
         ("SyslogIdentifier", app.app),
@@ -183,7 +198,7 @@ def _properties(app: Record, how: Launch, begins: Running, gate: Path) -> list[t
         ("BindReadOnlyPaths", f"{mounted}/bundle:/app"),
         ("BindReadOnlyPaths", f"{mounted}/passwd:/etc/passwd"),
         ("BindReadOnlyPaths", f"{mounted}/group:/etc/group"),
-        ("BindReadOnlyPaths", f"{gate}:/run/tau/gate"),
+        ("OpenFile", str(pipe)),
         ("WorkingDirectory", HOME),
     ]
     if how.ephemeral:

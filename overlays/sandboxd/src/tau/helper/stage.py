@@ -6,7 +6,6 @@ import stat
 import struct
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tau import record, signed
 from tau.helper import places
@@ -15,8 +14,8 @@ from tau.helper.update import check_update
 from tau.limits import MAX_BUNDLE, MAX_MANIFEST
 from tau.record import Record
 from tau.signed import Signed
+from tau.status import Status
 from tau.ticket import Asked, Wish
-from tau.wire import Status
 
 #: What is left free of the file system, in bytes: apps must not keep the system from writing its journal.
 _RESERVE = 256 << 20
@@ -55,7 +54,7 @@ def stage(asked: Asked, group: int) -> tuple[int, bytes]:
         vouched = _signature(number)
         places.write_file(places.staged(number, "roothash"), vouched.root_hash.hex().encode(), group)
         found, manifest = _content(number)
-        whole = replace(found, uid=asked.uid, root_hash=vouched.root_hash, signer=vouched.signer, layout=vouched.layout)
+        whole = found._replace(uid=asked.uid, root_hash=vouched.root_hash, signer=vouched.signer, layout=vouched.layout)
         check_update(whole)  # now, and again when it is installed: before the user is asked in vain
         places.write_file(places.staged(number, "record"), whole.pack(), group)
     return number, manifest

@@ -4,7 +4,7 @@ from tau import record
 from tau.helper import places
 from tau.helper.refusal import RefusedError
 from tau.record import Record
-from tau.wire import Status
+from tau.status import Status
 
 
 def check_update(new: Record) -> None:
