@@ -13,7 +13,8 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from image.findings import FindingsError, fail, printable
+from image.findings import Finding, FindingsError, fail, printable
+from image.mirrors import host_mirrors
 from image.paths import Paths
 from image.process import Interrupted, interruptible
 from image.request import Request
@@ -196,29 +197,63 @@ def test(
 
 @_task(
     help={
-        "rounds": "builds of each kind; default: 3",
+        "only": "only a part: images (render, build, boot), or apps (start, memory, many at once)",
+        "image": "measure the apps of this image; default: build the recipe's first",
+        "rounds": "builds of each kind, and starts of each program; default: 3 builds, 11 starts",
         "boots": "first boots, and second ones, of each image; default: 3",
-        "write": "also write docs/bench.md",
+        "write": "also write docs/bench.md and docs/bench-apps.md",
     }
 )
-def bench(_: Context, request: Request, rounds: int = 3, boots: int = 3, write: bool = False) -> None:
-    """Measure rendering, building and booting beside mkosi alone and a plain Debian: an hour under emulation."""
+def bench(
+    _: Context,
+    request: Request,
+    only: str = "",
+    image: str = "",
+    rounds: int = 0,
+    boots: int = 0,
+    write: bool = False,
+) -> None:
+    """Measure images beside mkosi alone and plain Debian, and apps beside Flatpak: two hours under emulation."""
     from image import bench_report, commands
+    from overlays.sandboxd.bench import run as apps
+    from overlays.sandboxd.bench.report import report
     from qemu import bench as boot_bench
 
-    built = commands.bench(ROOT, request, rounds)
-    booted, accel = boot_bench.run(Paths.of(ROOT).cache, built.images, built.plan.arch, boots)
-    text = bench_report.report(
-        [*built.comparisons, *booted],
-        host=bench_report.host_words(),
-        rounds=rounds,
-        boots=boots,
-        memory=boot_bench.MEMORY,
-        accel=accel,
-    )
+    parts, ours = ("images", "apps"), Path(image) if image else None
+    if only and only not in parts:
+        raise FindingsError([Finding(f"--only {only}: there is no such part", expected=" or ".join(parts))])
+    if only == "apps":
+        _no_effect("with --only apps, which boots one image, once", boots=boots)
+    else:
+        _no_effect("without --only apps: the images that are measured are built", image=image)
+    if ours:
+        given = request.given()
+        _no_effect("with --image", **{name: given.get(name) for name in ("recipe", "arch", "set", "overlay_path")})
+    if only != "apps":
+        built = commands.bench(ROOT, request, rounds or 3)
+        booted, accel = boot_bench.run(Paths.of(ROOT).cache, built.images, built.plan.arch, boots or 3)
+        text = bench_report.report(
+            [*built.comparisons, *booted],
+            host=bench_report.host_words(),
+            rounds=rounds or 3,
+            boots=boots or 3,
+            memory=boot_bench.MEMORY,
+            accel=accel,
+        )
+        _told(text, "bench.md" if write else "")
+        ours = built.images["ours"]
+    if only != "images":
+        ours = ours or commands.build(ROOT, request).image
+        commands.tools_for(ROOT, ours, request)
+        found = apps.run(Paths.of(ROOT).cache, ours, host_mirrors(request.mirror), rounds or 11)
+        _told(report(found, host=bench_report.host_words()), "bench-apps.md" if write else "")
+
+
+def _told(text: str, page: str) -> None:
+    """Print a report, and write it to a page of the documentation when one is named."""
     print(text)
-    if write:
-        (ROOT / "docs" / "bench.md").write_text(text)
+    if page:
+        (ROOT / "docs" / page).write_text(text)
 
 
 @_task()

@@ -16,7 +16,9 @@ class Comparison:
 
     :param plain: of what ours is compared with; empty where there is nothing such.
     :param unit: ``s``, or ``MiB`` for values in bytes.
-    :param aim: the largest ratio of ours to plain that is aimed at; without `plain`, the largest value.
+    :param aim: the largest ratio of ours to plain that is aimed at; without `plain`, the largest value, in `unit`.
+    :param by_turns: whether each value was taken right after its counterpart. Then each turn has a ratio of its own,
+        which a host that is busy for a while changes little, and the median of these is told.
     """
 
     what: str
@@ -24,10 +26,13 @@ class Comparison:
     ours: Sequence[float]
     unit: str
     aim: float | None = None
+    by_turns: bool = False
 
     @property
     def ratio(self) -> float | None:
-        """Ours to plain, by their medians."""
+        """Ours to plain: of their medians, or by turns."""
+        if self.plain and self.by_turns:
+            return statistics.median(ours / plain for plain, ours in zip(self.plain, self.ours, strict=True))
         return statistics.median(self.ours) / statistics.median(self.plain) if self.plain else None
 
     @property
@@ -35,7 +40,7 @@ class Comparison:
         """Whether it is within its aim; None where there is none."""
         if self.aim is None:
             return None
-        return (statistics.median(self.ours) if self.ratio is None else self.ratio) <= self.aim
+        return (statistics.median(self._scaled(self.ours)) if self.ratio is None else self.ratio) <= self.aim
 
     def row(self) -> dict[str, str]:
         """Return the cells of its row."""
@@ -49,8 +54,12 @@ class Comparison:
             "verdict": {None: "", True: "reached", False: "missed"}[self.reached],
         }
 
+    def _scaled(self, values: Sequence[float]) -> list[float]:
+        """The values in the unit."""
+        return [value / (1 << 20) if self.unit == "MiB" else value for value in values]
+
     def _spread(self, values: Sequence[float]) -> str:
-        scaled = [value / (1 << 20) if self.unit == "MiB" else value for value in values]
+        scaled = self._scaled(values)
         digits = 0 if self.unit == "MiB" or min(scaled) >= 100 else 2 if max(scaled) < 10 else 1
         middle = f"{statistics.median(scaled):.{digits}f}"
         if len(scaled) == 1:

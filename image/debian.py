@@ -53,6 +53,14 @@ class Archive:
         said = self._apt("madison", package, tool="apt-cache")
         return re.findall(rf"^\s*{re.escape(package)} \|\s+(\S+) \|", said, re.MULTILINE)
 
+    def needed(self, *packages: str) -> dict[str, str]:
+        """Return the packages and all that they depend on, each with its version; not what is only recommended.
+
+        :raises FindingsError: when one is not there, or can't be installed with the others.
+        """
+        said = self._apt("install", "--simulate", "--no-install-recommends", *packages)
+        return dict(re.findall(r"^Inst (\S+) \((\S+) ", said, re.MULTILINE))
+
     def download(self, package: str, version: str) -> Path:
         """Download a package and return its file; the next download removes it."""
         folder = self._state / "download"

@@ -65,6 +65,7 @@ def test_a_whole_archive(mirror: Mirror, tmp_path: Path) -> None:
     made = archive(mirror, tmp_path)
     made.update(quiet())
     assert made.versions("mkosi") == ["27.1-1"]
+    assert made.needed("mkosi") == {"mkosi": "27.1-1"}
     assert made.download("mkosi", "27.1-1").is_file()
 
 

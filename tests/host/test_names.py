@@ -79,6 +79,20 @@ def test_an_option_that_would_change_nothing(refused: Callable[[str], str], word
     assert said in refused(f"test {words}")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--only app", "--only app: there is no such part"),
+        ("--image x", "--image: no effect without --only apps"),
+        ("--only images --image x", "--image: no effect without --only apps"),
+        ("--only apps --image x --boots 2", "--boots: no effect with --only apps"),
+        ("--only apps --image x --arch aarch64", "--arch: no effect with --image"),
+    ],
+)
+def test_what_a_benchmark_is_not_told(refused: Callable[[str], str], words: str, said: str) -> None:
+    assert said in refused(f"bench {words}")
+
+
 def test_what_goes_with_fast(refused: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: what has an effect is not refused; pytest's exit status is the task's."""
     chosen = []

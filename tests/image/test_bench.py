@@ -26,11 +26,20 @@ from tests.project import Project
         ([], [0.31], "s", 0.3, ("", "0.31 s", "", "missed")),
         ([], [0.29], "s", 0.3, ("", "0.29 s", "", "reached")),
         ([200 << 20], [100 << 20], "MiB", None, ("200 MiB", "100 MiB", "0.50", "")),
+        ([], [39 << 20], "MiB", 40, ("", "39 MiB", "", "reached")),
+        ([], [41 << 20], "MiB", 40, ("", "41 MiB", "", "missed")),
     ],
 )
 def test_a_row(plain: list[float], ours: list[float], unit: str, aim: float | None, cells: tuple[str, ...]) -> None:
     row = Comparison("x", plain, ours, unit, aim).row()
     assert (row["plain"], row["ours"], row["ratio"], row["verdict"]) == cells
+
+
+def test_a_ratio_by_turns() -> None:
+    """A host that is busy for one turn of three changes both of its values, and not what is told."""
+    plain, ours = [1.0, 10.0, 2.0], [2.0, 20.0, 1.0]
+    assert Comparison("x", plain, ours, "s", by_turns=True).ratio == 2
+    assert Comparison("x", plain, ours, "s").ratio == 1
 
 
 def test_the_report_names_its_conditions() -> None:
