@@ -23,7 +23,7 @@ def test_the_seeds_manifest_is_taken_as_it_stands(machine: Machine) -> None:
 
 def test_a_malformed_manifest_is_refused_with_line_and_reason(machine: Machine) -> None:
     assert check(machine, '{\n "id": "org.tauos.media",\n "permissions": ["netwrok"],\n}') == (
-        '/run/manifest.tau:4:1: expected a key in double quotes, found "}"\n1'
+        '/run/manifest.tau:4:1: expected a key in double quotes, found "}"; remove the comma before it\n1'
     )
     assert check(machine, '{\n "id": "org.tauos.media",\n "permissions": ["netwrok"]}') == (
         '/run/manifest.tau:3:18: permissions[0]: "netwrok" is not a permission; did you mean "network"?\n1'

@@ -69,7 +69,7 @@ def test_all_findings_at_once_in_the_order_of_the_file() -> None:
     )
     assert said(text) == [
         'm:1:8: id: is "org.Example.app"; expected a domain name backwards, like org.example.player: '
-        "at least three parts of a-z, 0-9 and _",
+        'at least three parts of a-z, 0-9 and _, each of which begins with a letter; did you mean "org.example.app"?',
         'm:2:18: permissions[0]: "netwrok" is not a permission; did you mean "network"?',
         'm:2:39: permissions[2]: "tor" is not available on this system yet',
         'm:3:3: permissions[3]: "camera" is there twice',
@@ -78,7 +78,7 @@ def test_all_findings_at_once_in_the_order_of_the_file() -> None:
         'm:4:27: seccomp[0]: "reason" is missing',
         'm:4:37: seccomp[0].allow: "ptrce" is not what an app may add; did you mean "ptrace"?',
         'm:5:14: command[0]: is "../x"; expected the path of a program inside of the bundle, like bin/player',
-        'm:5:34: version: is "01"; expected one to four numbers, like 1.2.0',
+        'm:5:34: version: is "01"; expected one to four numbers without leading zeros, like 1.2.0',
     ]
 
 
@@ -89,12 +89,24 @@ def test_all_findings_at_once_in_the_order_of_the_file() -> None:
         (b"null", "m:1:1: is null; expected an object"),
         (b"{}", 'm:1:1: "id" is missing'),
         (b'{"id": "org.example.app"}', 'm:1:1: "permissions" is missing'),
-        (manifest(permissions="network"), "permissions: is text; expected a list"),
+        (manifest(permissions="network"), 'permissions: is text; expected a list, like ["network"]'),
+        (manifest(permissions={}), "permissions: is an object; expected a list"),
+        (
+            manifest(command="bin/app --show ü"),
+            'command: is text; expected a list, like ["bin/app", "--show", "\\u00fc"]',
+        ),
+        (manifest(seccomp="ptrace"), "seccomp: is text; expected a list"),
+        (
+            manifest(permissions=["filesystem:ro:music"]),
+            '"filesystem:ro:music" is not a permission; expected "filesystem:ro", for documents, downloads, music, '
+            "pictures, videos together: there is none for music alone",
+        ),
         (manifest(permissions=["flesystem:ro"]), 'did you mean "filesystem:ro"?'),
         (manifest(permissions=["filesystem:ro:documants"]), 'did you mean "filesystem:ro:documents"?'),
         (manifest(permissions=["x"] * 99), "has 99 items; expected at most"),
         (manifest(permissions=["zzz"]), '"zzz" is not a permission; expected one of network, lan, camera'),
-        (manifest(id="org.example.a-b"), 'id: is "org.example.a-b"'),
+        (manifest(id="org.example.a-b"), '_, each of which begins with a letter; did you mean "org.example.a_b"?'),
+        (manifest(id="org.7zip.notes"), "like org.example.player: at least three parts of a-z, 0-9 and _, each of"),
         (manifest(id="org.example"), 'id: is "org.example"'),
         (manifest(id="org..example.app"), "id: is "),
         (manifest(id="org.exämple.app"), "id: is "),
@@ -108,7 +120,15 @@ def test_all_findings_at_once_in_the_order_of_the_file() -> None:
         (manifest(name="a\x1b[2Jb"), 'name: "a\\x1b[2Jb" holds a character'),
         (manifest(summary="a\nb"), "summary: "),
         (manifest(version="1.2.3.4.5"), "version: is "),
-        (manifest(version=1), "version: is a number; expected text"),
+        (manifest(version=1), 'version: is a number; expected text: "1"'),
+        (manifest(version=1.5), 'version: is not a number that all readers agree about; write it as text: "1.5"'),
+        (manifest(version=True), "version: is true or false; expected text"),
+        (manifest(descripton="x"), '"descripton" is not a known key; did you mean "summary"?'),
+        (manifest(title="x"), '"title" is not a known key; did you mean "name"?'),
+        (
+            manifest(seccomp=[{"allow": "ptrace", "reason": "x", "title": "y"}]),
+            'seccomp[0]: "title" is not a known key; expected one of allow, reason',
+        ),
         (manifest(command=[]), "command: is empty; expected a program"),
         (manifest(command=["/usr/bin/env"]), "command[0]: is "),
         (manifest(command=["bin/../x"]), "command[0]: is "),
@@ -119,11 +139,22 @@ def test_all_findings_at_once_in_the_order_of_the_file() -> None:
         (manifest(seccomp=[{"allow": "bpf", "reason": "x"}]), '"bpf" is not what an app may add; expected one of'),
         (manifest(seccomp=[{"allow": "ptrace", "reason": "x"}] * 2), 'seccomp[1].allow: "ptrace" is there twice'),
         (manifest(seccomp=["ptrace"]), 'seccomp[0]: is text; expected an object with "allow" and "reason"'),
-        (b'{"id": "org.example.app", "id": "org.example.b", "permissions": []}', "m:1:27: id: is there twice"),
+        (
+            b'{"id": "org.example.app", "id": "org.example.b", "permissions": []}',
+            "m:1:27: id: is there twice; the first is in line 1",
+        ),
     ],
 )
 def test_what_is_refused(data: bytes, finding: str) -> None:
     assert any(finding in text for text in said(data)), said(data)
+
+
+def test_what_is_said_is_the_whole_of_it() -> None:
+    """No hint where there is none, and one where there is."""
+    assert said(manifest(id="org.7zip.notes"))[0].endswith("each of which begins with a letter")
+    assert said(manifest(seccomp="ptrace"))[0].endswith("expected a list")
+    (long,) = said(manifest(command="x " * 500))
+    assert long.endswith("…") and len(long) < 120
 
 
 def test_what_is_wrong_with_an_id_is_not_told_of_the_name() -> None:

@@ -55,28 +55,35 @@ def test_places_are_lines_and_columns() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ('{"a": 1, "a": 2}', (1, 10), "is there twice"),
-        ('{"a": 1,\n}', (2, 1), 'expected a key in double quotes, found "}"'),
+        ('{"a": 1, "a": 2}', (1, 10), "is there twice; the first is in line 1"),
+        ('{"a": 1,\n}', (2, 1), 'expected a key in double quotes, found "}"; remove the comma before it'),
+        ("[1, 2, ]", (1, 8), 'expected a value, found "]"; remove the comma before it'),
+        ("[,]", (1, 2), 'expected a value, found ","'),
         ("[1, 2", (1, 6), "expected a comma or ], found the end of the file"),
-        ("[1 2]", (1, 4), "expected a comma or ]"),
+        ("[1 2]", (1, 4), 'expected a comma or ], found "2"'),
+        ('["a" "b"]', (1, 6), "expected a comma or ], found a double quote"),
+        ('{"a": 1\n\n "b": 2}', (1, 8), "expected a comma or } here, before line 3"),
+        ("[[1]\n[2]]", (1, 5), "expected a comma or ] here, before line 2"),
+        ('{"a": 1\n# more\n}', (2, 1), 'expected a comma or }, found "#"; JSON has no comments: remove it'),
         ("{'a': 1}", (1, 2), 'expected a key in double quotes, found "\'"'),
         ('{"a" 1}', (1, 6), "expected a colon after the key"),
         ("", (1, 1), "expected a value, found the end of the file"),
         ("1 2", (1, 3), "expected the end: there is one value"),
-        ("[1.5]", (1, 2), "is not a number that all readers agree about"),
+        ("[1.5]", (1, 2), 'is not a number that all readers agree about; write it as text: "1.5"'),
         ("[1e3]", (1, 2), "is not a number that all readers agree about"),
         ("[01]", (1, 2), "is not a number that all readers agree about"),
         ("[1234567890123456]", (1, 2), "is not a number that all readers agree about"),
         ("[NaN]", (1, 2), "expected a value"),
         ("[nul]", (1, 2), "expected a value"),
         ("[Infinity]", (1, 2), "expected a value"),
-        ("[-Infinity]", (1, 2), "is not a number"),
+        ("[-Infinity]", (1, 2), 'is not a number that all readers agree about; write it as text: "-Infinity"'),
         ('["a\nb"]', (1, 4), "a control character must be written as an escape"),
         ('["\\x41"]', (1, 3), "is not an escape of JSON"),
         ('["\\ud800"]', (1, 2), "holds half a character"),
         ('["abc', (1, 2), "the text that begins here has no end"),
-        ("\ufeff{}", (1, 1), "begins with a byte order mark"),
-        ("// c\n{}", (1, 1), 'expected a value, found "/"'),
+        ("\ufeff{}", (1, 1), "begins with a byte order mark, which JSON does not have; save it as UTF-8 without one"),
+        ("// c\n{}", (1, 1), 'expected a value, found "/"; JSON has no comments: remove it'),
+        ("{\n# c\n}", (2, 1), 'expected a key in double quotes, found "#"; JSON has no comments: remove it'),
     ],
 )
 def test_what_is_refused(text: str, where: tuple[int, int], said: str) -> None:
@@ -87,7 +94,7 @@ def test_what_is_refused(text: str, where: tuple[int, int], said: str) -> None:
 
 def test_what_is_no_text() -> None:
     (finding,) = parse(b'{"a":\n "\xff"}').findings
-    assert (finding.place, finding.message) == (Place(2, 3), "is not UTF-8")
+    assert (finding.place, finding.message) == (Place(2, 3), "is not UTF-8; save it as UTF-8")
 
 
 def test_limits() -> None:

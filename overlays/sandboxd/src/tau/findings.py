@@ -59,7 +59,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-def quoted(value: object, longest: int = 60) -> str:
+def quoted(value: object) -> str:
     """Return a value as JSON's reader would write it, cut off where it is long, for a message."""
-    text = '"' + printable(value) + '"' if isinstance(value, str) else str(value)
+    return shortened('"' + printable(value) + '"' if isinstance(value, str) else str(value))
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Return a text, cut off where it is long, for a message."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,15 +1,16 @@
 """``manifest.tau``: what an app is, and what it may ask for. Read strictly; every finding has line and column."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from tau.findings import Finding, Place, nearest, quoted
+from tau.findings import Finding, Place, nearest, quoted, shortened
 from tau.limits import MAX_MANIFEST
 from tau.names import ID, MAX_ID
-from tau.permissions import PERMISSIONS, UNAVAILABLE
+from tau.permissions import PERMISSIONS, UNAVAILABLE, wider_than
 from tau.seccomp_groups import ADDITIONS
 from tau.strict_json import Document, Path, key_text, parse
 
@@ -23,6 +24,8 @@ RUNTIMES = ("org.tauos.base/13",)
 #: Longest text of each kind, in characters, and most items of each list.
 MAX_NAME, MAX_SUMMARY, MAX_REASON, MAX_ARGUMENT, MAX_ARGUMENTS = 64, 200, 500, 1000, 100
 
+#: What others call a key of ours.
+_OTHER_NAMES = {"description": "summary", "title": "name", "exec": "command", "program": "command"}
 _KEYS = ("id", "permissions", "name", "version", "summary", "command", "runtime", "seccomp")
 _PROGRAM = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,254}(?:/[A-Za-z0-9_+][A-Za-z0-9._+-]{0,254}){0,15}")
 
@@ -116,7 +119,7 @@ class _Checker:
             id=app,
             permissions=self._permissions(data.get("permissions", [])),
             name=self._line(("name",), data["name"], MAX_NAME) if "name" in data else app,
-            version=self._pattern(("version",), data.get("version", "0"), VERSION, "one to four numbers, like 1.2.0"),
+            version=self._version(data.get("version", "0")),
             summary=self._line(("summary",), data["summary"], MAX_SUMMARY) if "summary" in data else "",
             command=self._command(data["command"]) if "command" in data else default_command(app),
             runtime=self._one_of(("runtime",), data.get("runtime", RUNTIMES[0]), RUNTIMES, "a runtime of this system"),
@@ -124,14 +127,23 @@ class _Checker:
         )
 
     def _id(self, value: Any) -> str:
-        expected = "a domain name backwards, like org.example.player: at least three parts of a-z, 0-9 and _"
-        app = self._pattern(("id",), value, ID, expected)
+        expected = (
+            "a domain name backwards, like org.example.player: at least three parts of a-z, 0-9 and _, each of which "
+            "begins with a letter"
+        )
+        app = self._pattern(("id",), value, ID, expected, lambda text: text.lower().replace("-", "_"))
         if len(app) > MAX_ID:
             self._note(("id",), f"is longer than {MAX_ID} characters")
         return app
 
+    def _version(self, value: Any) -> str:
+        if type(value) is int:
+            self._note(("version",), "is a number", expected=f'text: "{value}"')
+            return ""
+        return self._pattern(("version",), value, VERSION, "one to four numbers without leading zeros, like 1.2.0")
+
     def _permissions(self, value: Any) -> tuple[str, ...]:
-        found = self._list(("permissions",), value, len(PERMISSIONS), self._permission)
+        found = self._list(("permissions",), value, len(PERMISSIONS), self._permission, _list_of(value))
         self._once("permissions", found, ())
         if all(f"filesystem:{mode}:picked" in found for mode in ("ro", "rw")):
             self._note(("permissions",), "has two that are about one and the same folder", expected="ro or rw of it")
@@ -143,6 +155,10 @@ class _Checker:
             return name or ""
         if name in UNAVAILABLE:
             self._note(path, f"{quoted(name)} is not available on this system yet")
+        elif wider := wider_than(name):
+            folders = ", ".join(PERMISSIONS[wider].folders)
+            expected = f'"{wider}", for {folders} together: there is none for {name.rpartition(":")[2]} alone'
+            self._note(path, f"{quoted(name)} is not a permission", expected=expected)
         else:
             close = nearest(name, PERMISSIONS)
             known = None if close else f"one of {', '.join(PERMISSIONS)}"
@@ -150,7 +166,7 @@ class _Checker:
         return ""
 
     def _command(self, value: Any) -> tuple[str, ...]:
-        words = self._list(("command",), value, MAX_ARGUMENTS, self._argument)
+        words = self._list(("command",), value, MAX_ARGUMENTS, self._argument, _list_of(value))
         if value == []:
             self._note(("command",), "is empty", expected="a program of the bundle and its arguments")
         elif words and not _PROGRAM.fullmatch(words[0]) and not self._has(("command", 0)):
@@ -180,9 +196,11 @@ class _Checker:
             self._line((*path, "reason"), value["reason"], MAX_REASON) if "reason" in value else "",
         )
 
-    def _list(self, path: Path, value: Any, most: int, item: Callable[[Path, Any], Any]) -> tuple[Any, ...]:
+    def _list(
+        self, path: Path, value: Any, most: int, item: Callable[[Path, Any], Any], expected: str = "a list"
+    ) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            self._note(path, f"is {_kind(value)}", expected="a list")
+            self._note(path, f"is {_kind(value)}", expected=expected)
             return ()
         if len(value) > most:
             self._note(path, f"has {len(value)} items", expected=f"at most {most}")
@@ -191,7 +209,9 @@ class _Checker:
     def _only_keys(self, data: dict[str, Any], path: Path, known: tuple[str, ...]) -> None:
         for key in data:
             if key not in known:
-                close = nearest(key, known)
+                others = {} if path else _OTHER_NAMES
+                close = nearest(key, (*known, *others))
+                close = others.get(close, close) if close else None
                 expected = None if close else f"one of {', '.join(known)}"
                 here = (*path, key)
                 place = self._document.keys[here]
@@ -206,10 +226,19 @@ class _Checker:
             self._note(path, f"{quoted(text)} is not {what}", expected=expected, close=close)
         return text or ""
 
-    def _pattern(self, path: Path, value: Any, pattern: re.Pattern[str], expected: str) -> str:
+    def _pattern(
+        self,
+        path: Path,
+        value: Any,
+        pattern: re.Pattern[str],
+        expected: str,
+        mend: Callable[[str], str] = lambda text: text,
+    ) -> str:
         text = self._text(path, value)
         if text is not None and not pattern.fullmatch(text):
-            self._note(path, f"is {quoted(text)}", expected=expected)
+            mended = mend(text)
+            close = mended if pattern.fullmatch(mended) else None
+            self._note(path, f"is {quoted(text)}", expected=expected, close=close)
         return text or ""
 
     def _line(self, path: Path, value: Any, longest: int) -> str:
@@ -243,6 +272,11 @@ class _Checker:
     def _note(self, path: Path, message: str, *, expected: str | None = None, close: str | None = None) -> None:
         place = self._document.places.get(path) or self._document.places.get((), Place(1, 1))
         self.findings.append(Finding(place, key_text(path), message, expected, close))
+
+
+def _list_of(value: Any) -> str:
+    """What is expected where a list of words is; of a text of words, how they are written as one."""
+    return f"a list, like {shortened(json.dumps(value.split()))}" if isinstance(value, str) else "a list"
 
 
 def _kind(value: Any) -> str:

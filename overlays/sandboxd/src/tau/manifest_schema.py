@@ -19,7 +19,9 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "id": {
-                **_pattern(names.ID, "A domain name backwards, in lower case, like org.example.player."),
+                **_pattern(
+                    names.ID, "A domain name backwards, in lower case, like org.example.player: at least three parts."
+                ),
                 "maxLength": names.MAX_ID,
             },
             "permissions": {
@@ -28,12 +30,18 @@ def schema() -> dict[str, Any]:
                 "uniqueItems": True,
                 "items": {"oneOf": [_choice(each.name, f"To {each.plain}.") for each in PERMISSIONS.values()]},
             },
-            "name": _line(manifest.MAX_NAME, "What the app is called where people see it. Default: the id."),
-            "version": _pattern(manifest.VERSION, "One to four numbers, like 1.2.0. Default: 0."),
-            "summary": _line(manifest.MAX_SUMMARY, "What the app is for, in one sentence."),
+            "name": _line(
+                manifest.MAX_NAME,
+                f"What the app is called where people see it, at most {manifest.MAX_NAME} characters. Default: the id.",
+            ),
+            "version": _pattern(manifest.VERSION, "Text of one to four numbers, like 1.2.0. Default: 0."),
+            "summary": _line(
+                manifest.MAX_SUMMARY,
+                f"What the app is for, in one sentence of at most {manifest.MAX_SUMMARY} characters.",
+            ),
             "command": {
-                "description": "The program, as a path inside of the bundle, and its first arguments. "
-                "Default: bin/ and the last part of the id.",
+                "description": "A list: the program, as a path inside of the bundle, and its first arguments, like "
+                '["bin/player", "--loop"]. Default: bin/ and the last part of the id.',
                 "type": "array",
                 "minItems": 1,
                 "maxItems": manifest.MAX_ARGUMENTS,
@@ -44,7 +52,8 @@ def schema() -> dict[str, Any]:
                 "enum": list(manifest.RUNTIMES),
             },
             "seccomp": {
-                "description": "System calls beyond those that every app may make, each with the reason.",
+                "description": "System calls beyond those that every app may make, each with the reason: "
+                '[{"allow": "ptrace", "reason": "It is a debugger."}].',
                 "type": "array",
                 "maxItems": len(ADDITIONS),
                 "items": {

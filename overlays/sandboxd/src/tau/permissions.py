@@ -6,7 +6,7 @@ The manifest's checker, the prompts, the helper and the documentation are all ma
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from tau.folders import FOLDERS, PICKED
+from tau.folders import FOLDERS, INSIDE, PICKED
 
 #: What happens to what is open already when a permission is revoked while the app runs. New connections and opens
 #: are refused at once in each case. ``ends``: open connections are cut. ``stays``: what is open stays open until the
@@ -74,12 +74,12 @@ _PLACE_WORDS = {
 def _filesystem() -> list[Permission]:
     found = []
     for mode, verb in (("ro", "read the files in"), ("rw", "read, change and delete the files in")):
-        attached, writes = f"attached {'read-only ' if mode == 'ro' else ''}in /run/tau/files", mode == "rw"
+        attached, writes = f"attached{' read-only' if mode == 'ro' else ''}", mode == "rw"
         found.append(
             Permission(
                 f"filesystem:{mode}",
                 f"{verb} your Documents, Downloads, Music, Pictures and Videos folders",
-                f"each of the folders, {attached}, without hidden files",
+                f"{', '.join(FOLDERS)} in {INSIDE}, {attached}, without hidden files",
                 "stays",
                 folders=tuple(FOLDERS),
                 writes=writes,
@@ -89,7 +89,7 @@ def _filesystem() -> list[Permission]:
             Permission(
                 f"filesystem:{mode}:{place}",
                 f"{verb} {words}",
-                f"the folder, {attached}" + ("" if place == PICKED else ", without hidden files"),
+                f"{INSIDE}/{place}, {attached}" + ("" if place == PICKED else ", without hidden files"),
                 "stays",
                 folders=(place,),
                 writes=writes,
@@ -181,6 +181,12 @@ def mask_of(names: Iterable[str]) -> int:
 def names_of(mask: int) -> tuple[str, ...]:
     """Return the permissions of a number, in the table's order; bits that mean nothing are left out."""
     return tuple(name for name, bit in BITS.items() if mask & bit)
+
+
+def wider_than(name: str) -> str:
+    """Return the permission for several folders when `name` would be that for one of them alone, which there is not."""
+    start, _, place = name.rpartition(":")
+    return start if name not in PERMISSIONS and start in PERMISSIONS and place in PERMISSIONS[start].folders else ""
 
 
 def families_of(mask: int) -> list[str]:

@@ -19,17 +19,23 @@ MAX_DEPTH = 8
 
 Path = tuple[str | int, ...]
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_BLANKS = " \t\n\r"
+_SPACE = re.compile(f"[{_BLANKS}]*")
 _SCALAR = re.compile(r'["\-0-9tfn]')
+#: What comments begin with, in languages that have them.
+_COMMENTS = ("/", "#")
 #: An integer that every reader of JSON takes for the same number (RFC 8259, section 6).
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?![0-9.eE])")
+#: All that somebody may have meant as a number.
+_LIKE_NUMBER = re.compile(r"[-+.0-9A-Za-z]+")
 
 
 class _SyntaxError(Exception):
-    def __init__(self, offset: int, message: str) -> None:
+    def __init__(self, offset: int, message: str, path: Path = ()) -> None:
         super().__init__(message)
         self.offset = offset
         self.message = message
+        self.path = path
 
 
 @dataclass
@@ -58,14 +64,14 @@ def parse(data: bytes) -> Document:
         text = data.decode()
     except UnicodeDecodeError as error:
         place = _place(data[: error.start].decode(), error.start)
-        document.findings.append(Finding(place, "", "is not UTF-8"))
+        document.findings.append(Finding(place, "", "is not UTF-8; save it as UTF-8"))
         return document
     reader = _Reader(text, document)
     try:
         document.value = reader.read()
     except _SyntaxError as error:
         document.value = None
-        document.findings = [Finding(_place(text, error.offset), "", error.message)]
+        document.findings = [Finding(_place(text, error.offset), key_text(error.path), error.message)]
     return document
 
 
@@ -89,7 +95,8 @@ class _Reader:
 
     def read(self) -> Any:
         if self._text.startswith("\ufeff"):
-            raise _SyntaxError(0, "begins with a byte order mark, which JSON does not have")
+            message = "begins with a byte order mark, which JSON does not have; save it as UTF-8 without one"
+            raise _SyntaxError(0, message)
         self._skip()
         value = self._value((), 0)
         if self._at < len(self._text):
@@ -105,7 +112,7 @@ class _Reader:
             inside: Callable[[Path, int], Any] = self._object if start == "{" else self._array
             value = inside(path, depth + 1)
         else:
-            value = self._scalar()
+            value = self._scalar(path)
         self._skip()
         return value
 
@@ -114,16 +121,17 @@ class _Reader:
         self._take("{")
         while self._peek() != "}":
             if found:
-                self._take(",", "a comma or }")
+                self._comma("}")
             place = _place(self._text, self._at)
             if self._peek() != '"':
                 raise self._unexpected("a key in double quotes")
-            key = self._scalar()
+            key = self._scalar(path)
             here = (*path, key)
             self._skip()
             self._take(":", "a colon after the key")
             if key in found:
-                self._document.findings.append(Finding(place, key_text(here), "is there twice"))
+                again = f"is there twice; the first is in line {self._document.keys[here].line}"
+                self._document.findings.append(Finding(place, key_text(here), again))
             else:
                 self._document.keys[here] = place
             value = self._value(here, depth)
@@ -136,19 +144,31 @@ class _Reader:
         self._take("[")
         while self._peek() != "]":
             if found:
-                self._take(",", "a comma or ]")
+                self._comma("]")
             found.append(self._value((*path, len(found)), depth))
         self._take("]")
         return found
 
-    def _scalar(self) -> Any:
+    def _comma(self, close: str) -> None:
+        """Go past the comma between two values."""
+        if self._peek() not in ("", ",", *_COMMENTS):
+            # It is missing where the value before ends, which may be lines above.
+            before = self._text[: self._at].rstrip(_BLANKS)
+            if "\n" in self._text[len(before) : self._at]:
+                below = _place(self._text, self._at).line
+                raise _SyntaxError(len(before), f"expected a comma or {close} here, before line {below}")
+        self._take(",", f"a comma or {close}")
+
+    def _scalar(self, path: Path) -> Any:
         begin, start = self._at, self._peek()
         if not _SCALAR.match(start):
             raise self._unexpected("a value")
         if start in "-0123456789":
             number = _INTEGER.match(self._text, begin)
             if not number:
-                raise _SyntaxError(begin, "is not a number that all readers agree about: an integer of up to 15 digits")
+                like = _LIKE_NUMBER.match(self._text, begin)
+                mend = f"write it as text: {quoted(like[0] if like else start)}"
+                raise _SyntaxError(begin, f"is not a number that all readers agree about; {mend}", path)
             self._at = number.end()
             return int(number[0])
         try:
@@ -174,7 +194,11 @@ class _Reader:
 
     def _unexpected(self, expected: str) -> _SyntaxError:
         found = self._peek()
-        return _SyntaxError(self._at, f"expected {expected}, found {quoted(found) if found else 'the end of the file'}")
+        shown = {"": "the end of the file", '"': "a double quote"}.get(found) or quoted(found)
+        mend = "; JSON has no comments: remove it" if found in _COMMENTS else ""
+        if found in ("}", "]") and self._text[: self._at].rstrip(_BLANKS).endswith(","):
+            mend = "; remove the comma before it"
+        return _SyntaxError(self._at, f"expected {expected}, found {shown}{mend}")
 
 
 def _plain(message: str) -> str:
