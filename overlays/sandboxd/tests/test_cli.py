@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from tau import command_request
 from tau.cli import COMMANDS
+from tau.parsers import Command, commands
+from tau.this_system import NO_TAU_OS, is_tau_os
 
 SOURCE = Path(__file__).parent.parent / "src"
 
@@ -31,9 +35,28 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_good_manifest(file: Path) -> None:
+    program = file.parent / "bin/media"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
     for argument in (file, file.parent):
         done = tau("manifest", "check", str(argument))
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{file}: no findings\n", "")
+
+
+def test_a_folder_without_its_program(file: Path) -> None:
+    """Of a manifest alone nothing is said of it: where the rest is, nobody knows."""
+    program = file.parent / "bin/media"
+    for said in ("is not there", "is not executable (chmod +x)"):
+        done = tau("manifest", "check", str(file.parent))
+        text = f"{said}; it is the program that the manifest names"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{program}: {text}\n")
+        as_json = tau("manifest", "check", "--json", str(file.parent))
+        nowhere = dict.fromkeys(("line", "column", "key", "expected", "nearest"))
+        assert json.loads(as_json.stdout) == {"file": str(program), "message": text, **nowhere}
+        program.parent.mkdir(exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+    assert tau("manifest", "check", str(file)).returncode == 0
 
 
 def test_a_bad_one_beside_a_good_one(file: Path, tmp_path: Path) -> None:
@@ -60,6 +83,10 @@ def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     assert done.returncode == 1
     assert done.stderr.endswith(": can't be read: No such file or directory\n")
     assert done.stderr.strip().isprintable()
+    as_json = json.loads(tau("manifest", "check", "--json", str(tmp_path / name)).stdout)
+    nowhere = dict.fromkeys(("line", "column", "key", "expected", "nearest"))
+    message = "can't be read: No such file or directory"
+    assert as_json == {"file": str(tmp_path / name), "message": message, **nowhere}
 
 
 def test_wrong_use() -> None:
@@ -78,3 +105,33 @@ def test_every_command_has_help(command: str) -> None:
     done = tau(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert COMMANDS[command][1].capitalize() in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in commands() if len(each.words) > 1], ids=lambda each: each.words[1]
+)
+def test_every_action_has_help(command: Command) -> None:
+    done = tau(*command.words, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"\n{command.summary[0].upper()}{command.summary[1:]}.\n" in done.stdout
+
+
+@pytest.mark.skipif(is_tau_os(), reason="apps can be installed here")
+def test_it_says_where_it_is_of_use(file: Path, tmp_path: Path) -> None:
+    """Elsewhere it has no part that answers; nothing is made there."""
+    commands = [["list"], ["install", str(file)], ["run", "org.example.app"], ["log"], ["permissions", "list"]]
+    for command in [*commands, ["request", "network"]]:
+        done = tau(*command, HOME=str(tmp_path))
+        assert (done.returncode, done.stdout) == (125 if command[0] == "run" else 1, "")
+        assert done.stderr.removesuffix("\n").endswith(NO_TAU_OS) and len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command_request, "is_tau_os", lambda: True)
+    for name, hint in (
+        ("netwrok", "; did you mean network?"),
+        ("filesystem:ro:music", "; did you mean filesystem:ro?"),
+    ):
+        assert command_request.run(Namespace(permissions=[name])) == 1
+        assert capsys.readouterr().err == f"{name}: is not a permission{hint}\n"

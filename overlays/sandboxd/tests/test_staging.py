@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tau.staging import StagingError, program_problem, stage
+from tau.staging import StagingError, stage
 
 
 @pytest.fixture
@@ -72,8 +72,18 @@ def test_everything_that_is_refused_is_told(app: Path, tmp_path: Path) -> None:
     }
 
 
-def test_the_program_must_be_one(app: Path) -> None:
-    assert program_problem(app, "bin/app") == ""
-    assert program_problem(app, "bin/none") == "is not there"
-    assert program_problem(app, "bin") == "is not a file"
-    assert program_problem(app, "data") == "is not executable"
+@pytest.mark.parametrize(
+    ("link", "mend"),
+    [
+        ("/app/bin/app", "; make it relative: app"),
+        ("/app/lib/x", "; make it relative: ../lib/x"),
+        ("/app", "; make it relative: .."),
+        ("/app/../etc", ""),
+        ("/apps/x", ""),
+    ],
+)
+def test_links_to_where_the_app_will_be(app: Path, tmp_path: Path, link: str, mend: str) -> None:
+    (app / "bin/other").symlink_to(link)
+    with pytest.raises(StagingError) as caught:
+        stage(app, tmp_path / "out")
+    assert str(caught.value) == f"bin/other: is a link that leads out of the app: {link}{mend}"

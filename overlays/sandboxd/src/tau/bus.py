@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from tau.bus_names import CALL_SECONDS, INTERFACE, NAME, PATH
+from tau.this_system import NO_TAU_OS, is_tau_os
 
 
 class BusError(Exception):
@@ -37,8 +38,10 @@ class Bus:
     def __init__(self) -> None:
         """Connect.
 
-        :raises BusError: when there is no bus.
+        :raises BusError: when there is no bus, or this is no Tau OS.
         """
+        if not is_tau_os():
+            raise BusError("", NO_TAU_OS)
         self._lib = ctypes.CDLL("libsystemd.so.0", use_errno=False)
         self._bus = ctypes.c_void_p()
         self._check(self._lib.sd_bus_open_system(ctypes.byref(self._bus)), "the system bus can't be reached")

@@ -5,7 +5,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse  # which is a tenth of a start
 
 #: The sub-commands: the module that has its `arguments` and `run`, and what `tau --help` says of it.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -39,6 +42,14 @@ def main(arguments: Sequence[str]) -> int:
     return int(status)
 
 
+def add_action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
+) -> "argparse.ArgumentParser":
+    """Add a word that is chosen after a command, whose --help says what it is for, too."""
+    description = f"{summary[:1].upper()}{summary[1:]}."
+    return actions.add_parser(name, help=summary, description=description, allow_abbrev=False)
+
+
 def _plain_start(arguments: Sequence[str]) -> Any:
     """The options of ``tau run ID …``, or None for all else: to import argparse takes a tenth of such a start."""
     if arguments[:1] != ["run"] or not arguments[1:] or arguments[1].startswith("-"):
@@ -55,7 +66,7 @@ def _parsed(arguments: Sequence[str]) -> Any:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     for name, (module, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
+        command = add_action(commands, name, summary)
         if name == wanted:
             importlib.import_module(module).arguments(command)
     return parser.parse_args(arguments)

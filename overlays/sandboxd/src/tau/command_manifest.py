@@ -5,17 +5,21 @@ import json
 import sys
 from pathlib import Path
 
+from tau.cli import add_action
 from tau.findings import printable
-from tau.manifest import FILE_NAME, check, read
+from tau.manifest import FILE_NAME, Manifest, check, read
+
+#: What `--json` says where there is no finding's place: of a file that can't be read, and of an app's program.
+_NOWHERE = dict.fromkeys(("line", "column", "key", "expected", "nearest"))
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sub-command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    action = actions.add_parser("check", help="say what is wrong in manifests", allow_abbrev=False)
-    action.add_argument("files", nargs="+", metavar="FILE", help=f"a {FILE_NAME}, or a folder that holds one")
+    action = add_action(actions, "check", "say what is wrong in manifests")
+    action.add_argument("files", nargs="+", metavar="FILE", help=f"a {FILE_NAME}, or an app's folder: its program, too")
     action.add_argument("--json", action="store_true", help="findings as JSON, one object a line")
-    actions.add_parser("schema", help="print the JSON Schema of manifests", allow_abbrev=False)
+    add_action(actions, "schema", "print the JSON Schema of manifests")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,18 +33,38 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(path: Path, *, as_json: bool) -> int:
-    path = path / FILE_NAME if path.is_dir() else path
     try:
-        findings = check(read(path)).findings
+        folder = path if path.is_dir() else None
+        path = path / FILE_NAME if folder else path
+        checked = check(read(path))
     except OSError as error:
-        message = f"can't be read: {error.strerror}"
-        _tell({"file": str(path), "message": message}, f"{path}: {message}", as_json=as_json)
+        _tell_of(path, f"can't be read: {error.strerror}", as_json=as_json)
         return 1
-    for finding in findings:
+    for finding in checked.findings:
         _tell({"file": str(path), **finding.as_dict()}, finding.text(str(path)), as_json=as_json)
-    if not findings and not as_json:
+    if checked.manifest is None or (folder and not _has_program(folder, checked.manifest, as_json=as_json)):
+        return 1
+    if not as_json:
         print(f"{printable(str(path))}: no findings")
-    return 1 if findings else 0
+    return 0
+
+
+def _has_program(folder: Path, manifest: Manifest, *, as_json: bool) -> bool:
+    """Whether the program that a manifest names is there and can be started; else it is told."""
+    from tau.folder_check import program_problem
+
+    program = folder / manifest.command[0]
+    try:
+        problem = program_problem(folder, manifest.command[0])
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}"
+    if problem:
+        _tell_of(program, f"{problem}; it is the program that the manifest names", as_json=as_json)
+    return not problem
+
+
+def _tell_of(path: Path, message: str, *, as_json: bool) -> None:
+    _tell({"file": str(path), **_NOWHERE, "message": message}, f"{path}: {message}", as_json=as_json)
 
 
 def _tell(data: dict[str, object], text: str, *, as_json: bool) -> None:

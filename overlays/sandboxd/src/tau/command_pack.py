@@ -6,11 +6,20 @@ import platform
 import sys
 from pathlib import Path
 
+from tau.author_key import NEW_KEY, Signer
 from tau.findings import printable
+from tau.folder_check import ARCHITECTURES
+from tau.host_tools import PackError
 from tau.manifest import FILE_NAME, check, read
-from tau.pack import ARCHITECTURES, PackError, Signer, bundle_name, pack
+from tau.pack import bundle_name, pack
 
-_NEW_KEY = """openssl req -x509 -newkey rsa:3072 -noenc -days 3650 -subj "/CN=YOUR NAME" -keyout KEY -out CERTIFICATE"""
+_NOTES = f"""\
+A new key and its certificate, once, for all of your apps:
+  {NEW_KEY}
+Keep both: an app's updates are taken with the same certificate alone.
+"""
+#: What others call the architectures: Debian, and systemd.
+_OTHER_NAMES = {"amd64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +29,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--certificate", metavar="FILE", type=Path, required=True, help="your certificate (PEM)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="default: ID_VERSION_ARCH.raw here")
     known = platform.machine() if platform.machine() in ARCHITECTURES else None
-    parser.add_argument("--arch", choices=list(ARCHITECTURES), default=known, help="of the programs in the folder")
+    parser.add_argument(
+        "--arch",
+        type=lambda name: _OTHER_NAMES.get(name, name),
+        choices=list(ARCHITECTURES),
+        default=known,
+        help="of the programs in the folder; default: this machine's",
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"A new key, once:\n  {_NEW_KEY}\nKeep it: an app's updates are taken from this key alone."
+    parser.epilog = _NOTES.rstrip()
 
 
 def run(options: argparse.Namespace) -> int:
     """Pack the folder; returns 1 when there is no bundle."""
     path = options.folder / FILE_NAME
     try:
+        if options.folder.is_file():
+            is_it = options.folder.name == FILE_NAME
+            what = f"is the manifest; give its folder: {options.folder.parent}" if is_it else "is not a folder"
+            return _fail(f"{options.folder}: {what}")
         checked = check(read(path))
     except OSError as error:
         return _fail(f"{path}: can't be read: {error.strerror}")
@@ -37,12 +56,17 @@ def run(options: argparse.Namespace) -> int:
     if options.arch is None:
         return _fail(f"which architecture? --arch, one of {', '.join(ARCHITECTURES)}")
     target: Path = options.output or Path(bundle_name(checked.manifest, options.arch))
+    signer = Signer(options.key, options.certificate)
     try:
-        pack(options.folder, checked.manifest, Signer(options.key, options.certificate), options.arch, target)
+        pack(options.folder, checked.manifest, signer, options.arch, target, _note)
     except PackError as error:
         return _fail(*str(error).splitlines())
     print(f"{printable(os.fspath(target))}: {target.stat().st_size} bytes")
     return 0
+
+
+def _note(line: str) -> None:
+    print(printable(f"{line}; it is packed"), file=sys.stderr)
 
 
 def _fail(*lines: str) -> int:

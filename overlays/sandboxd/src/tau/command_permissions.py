@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from tau.bus import Bus, BusError, Reply
+from tau.cli import add_action
 from tau.command_install import asked
 from tau.command_stop import stop
 from tau.decisions import DECISIONS, Decision, Scope
@@ -23,25 +24,25 @@ _MOST_LINES = 100
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sub-command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listed = actions.add_parser("list", help="what your apps ask for, and what you have decided", allow_abbrev=False)
+    listed = add_action(actions, "list", "what your apps ask for, and what you have decided")
     listed.add_argument("app", metavar="ID", nargs="?", help="of one app alone")
     listed.add_argument("--json", action="store_true", help="as JSON, one object a permission")
     for name, summary in (("grant", "let an app do something"), ("deny", "don't let an app do something")):
-        action = actions.add_parser(name, help=summary, allow_abbrev=False)
+        action = add_action(actions, name, summary)
         action.add_argument("app", metavar="ID", help="the app's id")
         action.add_argument("permission", metavar="PERMISSION", help="as `tau permissions list` calls it")
         action.add_argument("--session", action="store_true", help="until you log out, not always")
         _stopping(action)
-    reset = actions.add_parser("reset", help="be asked again", allow_abbrev=False)
+    reset = add_action(actions, "reset", "be asked again")
     reset.add_argument("app", metavar="ID", help="the app's id")
     reset.add_argument(
         "permission", metavar="PERMISSION", nargs="?", default="", help="one alone; else all of the app's"
     )
     _stopping(reset)
-    picked = actions.add_parser("pick", help="choose the folder that an app may use", allow_abbrev=False)
+    picked = add_action(actions, "pick", "choose the folder that an app may use")
     picked.add_argument("app", metavar="ID", help="the app's id")
     picked.add_argument("folder", metavar="FOLDER", help="below your home")
-    history = actions.add_parser("history", help="what you have decided, and when", allow_abbrev=False)
+    history = add_action(actions, "history", "what you have decided, and when")
     history.add_argument("--most", type=int, default=_MOST_LINES, metavar="N", help="lines (%(default)s)")
     history.add_argument("--json", action="store_true", help="as JSON, one object a decision")
 

@@ -4,8 +4,9 @@ import argparse
 import sys
 
 from tau.findings import nearest, printable
-from tau.permissions import PERMISSIONS
+from tau.permissions import PERMISSIONS, wider_than
 from tau.portal import UndeclaredError, request
+from tau.this_system import NO_TAU_OS, is_tau_os
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,10 +16,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask for each; returns 1 when one is refused, or this is no app."""
+    if not is_tau_os():
+        print(NO_TAU_OS, file=sys.stderr)
+        return 1
     refused = False
     for name in options.permissions:
         if name not in PERMISSIONS:
-            close = nearest(name, PERMISSIONS)
+            close = wider_than(name) or nearest(name, PERMISSIONS)
             hint = f"; did you mean {close}?" if close else ""
             print(printable(f"{name}: is not a permission{hint}"), file=sys.stderr)
             return 1

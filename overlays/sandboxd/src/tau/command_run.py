@@ -49,8 +49,8 @@ def run(options: "argparse.Namespace") -> int:
     try:
         if not is_id(app):
             raise BusError("", "is not an app's id")
-        _make_data(app)
         bus = Bus()
+        _make_data(app)
         how = _how(options, bus)
         if options.background:
             return _begin(app, how, bus)

@@ -1,48 +1,27 @@
 """From an app's folder to its bundle: a signed discoverable disk image, made by systemd-repart.
 
 GPT, erofs, dm-verity and a PKCS#7 signature of the root hash: no format and no cryptography of ours
-(https://uapi-group.org/specifications/specs/discoverable_disk_image/). The same folder, key and systemd-repart give
-the same bytes.
+(https://uapi-group.org/specifications/specs/discoverable_disk_image/). The same folder, key
+and certificate give the same bytes with the same systemd-repart and mkfs.erofs.
 """
 
-import os
-import re
 import shutil
 import string
-import subprocess
 import tempfile
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
+from tau.author_key import Signer, check_signer
+from tau.folder_check import ARCHITECTURES, look, program_problem
 from tau.gpt import CERTIFICATE_PARTITION
+from tau.host_tools import PackError, check_tools, indented, run
 from tau.manifest import Manifest
-from tau.staging import StagingError, program_problem, stage
+from tau.staging import StagingError, stage
 
-#: The architectures of bundles, as uname(1) calls them, with systemd's names of them (systemd.unit(5)).
-ARCHITECTURES = {"x86_64": "x86-64", "aarch64": "arm64"}
-#: The programs that make a bundle, with the Debian package of each.
-TOOLS = {"systemd-repart": "systemd-repart", "mkfs.erofs": "erofs-utils", "openssl": "openssl"}
-#: Oldest systemd-repart that knows what is asked of it (--copy-source=, Minimize= of erofs).
-OLDEST_REPART = 255
 _BLOCK = 4096
 #: Namespace of the seeds, from which systemd-repart derives the partitions' UUIDs (RFC 9562, version 5).
 _SEEDS = uuid.UUID("0c5b8c1e-8a0e-4f0e-9f5b-3e6a3f1d7c52")
-#: What `lz4hc` costs in time it saves in space; every kernel with erofs reads it (mkfs.erofs(1)). All files are
-#: root's, and all as old as the epoch: the author's user and clock are nobody's business.
-_MKFS_OPTIONS = "--all-root -T0 -zlz4hc,12 --quiet"
-
-
-class PackError(Exception):
-    """Why there is no bundle, for the author."""
-
-
-@dataclass(frozen=True)
-class Signer:
-    """An author's key and certificate, as PEM files."""
-
-    key: Path
-    certificate: Path
 
 
 def bundle_name(manifest: Manifest, architecture: str) -> str:
@@ -50,23 +29,30 @@ def bundle_name(manifest: Manifest, architecture: str) -> str:
     return f"{manifest.id}_{manifest.version}_{architecture}.raw"
 
 
-def pack(folder: Path, manifest: Manifest, signer: Signer, architecture: str, target: Path) -> None:
+def pack(
+    folder: Path,
+    manifest: Manifest,
+    signer: Signer,
+    architecture: str,
+    target: Path,
+    note: Callable[[str], object] = lambda _: None,
+) -> None:
     """Make a bundle. `target` is replaced when the new one is complete, and else left as it was.
 
     :param manifest: what the folder's manifest.tau says.
     :param architecture: of the programs in it, a key of :data:`ARCHITECTURES`.
+    :param note: is told, in a line each, what its author may not have meant, and is packed all the same.
     :raises PackError: when the folder, the key or this host won't do.
     """
-    check_tools()
-    check_signer(signer)
-    if target.parent.resolve().is_relative_to(folder.resolve()):
-        raise PackError(f"{target}: would lie in the folder that is packed; name another place with --output")
     try:
+        _check_target(folder, target)
+        check_tools()
+        check_signer(signer)
         with tempfile.TemporaryDirectory(prefix=".tau-pack-", dir=target.parent) as work:
             staged = Path(work, "app")
             stage(folder, staged)
-            if problem := program_problem(staged, manifest.command[0]):
-                raise PackError(f"{folder / manifest.command[0]}: {problem}; it is the program that the manifest names")
+            for line in _checked(staged, folder, manifest, signer, architecture):
+                note(line)
             image = Path(work, "bundle.raw")
             _run_repart(staged, manifest, signer, architecture, image)
             image.chmod(0o644)
@@ -77,41 +63,33 @@ def pack(folder: Path, manifest: Manifest, signer: Signer, architecture: str, ta
         raise PackError(f"{error.filename or target}: {error.strerror}") from None
 
 
-def check_tools() -> None:
-    """Look for the programs.
+def _check_target(folder: Path, target: Path) -> None:
+    if target.is_dir():
+        raise PackError(f"{target}: is a folder; name a file")
+    if not target.parent.is_dir():
+        raise PackError(f"{target.parent}: is {'not a folder' if target.parent.exists() else 'not there'}")
+    if target.parent.resolve().is_relative_to(folder.resolve()):
+        raise PackError(f"{target}: would lie in the folder that is packed; name another place with --output")
 
-    :raises PackError: with those that this host lacks, and where to get them.
+
+def _checked(staged: Path, folder: Path, manifest: Manifest, signer: Signer, architecture: str) -> list[str]:
+    """Look at what goes into the bundle, and return what its author is to be told.
+
+    :raises PackError: with everything of it that is refused.
     """
-    missing = [name for name in TOOLS if _which(name) is None]
-    if missing:
-        packages = " ".join(TOOLS[name] for name in missing)
-        raise PackError(f"{', '.join(missing)} not found\n    sudo apt-get install {packages}")
-    said = _run("systemd-repart", "--version").stdout
-    version = re.search(r"systemd (\d+)", said)
-    if not version or int(version[1]) < OLDEST_REPART:
-        found = version[1] if version else "unknown"
-        raise PackError(f"systemd-repart is of version {found}; {OLDEST_REPART} or later is needed (Debian 13 has it)")
-
-
-def check_signer(signer: Signer) -> None:
-    """Look whether the key is one that can sign, and whether the certificate is its own and still valid.
-
-    :raises PackError: when it is not.
-    """
-    public = _openssl("pkey", "-in", str(signer.key), "-pubout", about=signer.key)
-    certified = _openssl("x509", "-in", str(signer.certificate), "-noout", "-pubkey", about=signer.certificate)
-    if public != certified:
-        raise PackError(f"{signer.certificate}: is the certificate of another key than {signer.key}")
-    if "rsaEncryption" not in _openssl("x509", "-in", str(signer.certificate), "-noout", "-text", about=signer.key):
-        # An ECDSA signature holds a random number: no two bundles would be alike.
-        raise PackError(f"{signer.key}: is not an RSA key, and only RSA signs the same bytes twice")
-    if _run("openssl", "x509", "-in", str(signer.certificate), "-noout", "-checkend", "0").returncode:
-        raise PackError(f"{signer.certificate}: has expired")
+    program = manifest.command[0]
+    problem = program_problem(staged, program)
+    seen = look(staged, program, architecture, signer.key)
+    refused = [f"{program}: {problem}; it is the program that the manifest names"] if problem else []
+    refused += seen.refused
+    if refused:
+        raise PackError("\n".join(f"{folder}/{line}" for line in refused))
+    return [f"{folder}/{line}" for line in seen.notes]
 
 
 def _run_repart(staged: Path, manifest: Manifest, signer: Signer, architecture: str, image: Path) -> None:
     seed = uuid.uuid5(_SEEDS, f"{manifest.id} {manifest.version} {architecture}")
-    done = _run(
+    done = run(
         "systemd-repart",
         f"--definitions={_definitions(image.parent, signer)}",
         f"--copy-source={staged}",
@@ -127,7 +105,7 @@ def _run_repart(staged: Path, manifest: Manifest, signer: Signer, architecture: 
     )
     # A setting that it can't use is a warning only: the bundle would lack what it was for.
     if done.returncode or "ignoring" in done.stderr:
-        raise PackError(f"systemd-repart failed:\n{_indented(done.stderr)}")
+        raise PackError(f"systemd-repart failed:\n{indented(done.stderr)}")
 
 
 def _definitions(work: Path, signer: Signer) -> Path:
@@ -143,40 +121,3 @@ def _definitions(work: Path, signer: Signer) -> Path:
     template.with_suffix("").write_text(text)
     template.unlink()
     return folder
-
-
-def _openssl(*arguments: str, about: Path) -> str:
-    done = _run("openssl", *arguments)
-    if done.returncode:
-        reason = "can't be read" if not os.access(about, os.R_OK) else "is not what openssl can use"
-        raise PackError(f"{about}: {reason}:\n{_indented(done.stderr)}")
-    return done.stdout
-
-
-def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "LC_ALL": "C.UTF-8",
-        "SOURCE_DATE_EPOCH": "0",
-        "SYSTEMD_LOG_COLOR": "0",
-        "SYSTEMD_REPART_MKFS_OPTIONS_EROFS": _MKFS_OPTIONS,
-        "PATH": _path(),
-    }
-    command = [_which(program) or program, *arguments]
-    nothing = subprocess.DEVNULL
-    return subprocess.run(
-        command, env=environment, stdin=nothing, capture_output=True, text=True, errors="replace", check=False
-    )
-
-
-def _path() -> str:
-    """PATH with the folders that an ordinary user of Debian has not got in it, and where mkfs programs lie."""
-    return f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"
-
-
-def _which(program: str) -> str | None:
-    return shutil.which(program, path=_path())
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.strip().splitlines()[-10:])

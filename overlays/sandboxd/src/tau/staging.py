@@ -43,16 +43,6 @@ def stage(source: Path, target: Path) -> None:
         Path(folder).chmod(0o755)
 
 
-def program_problem(folder: Path, program: str) -> str:
-    """Return what keeps a program of a staged app from being started, or nothing."""
-    path = folder / program
-    if not path.exists():
-        return "is not there"
-    if not path.is_file():
-        return "is not a file"
-    return "" if path.stat().st_mode & 0o111 else "is not executable"
-
-
 def _copy(path: Path, relative: Path, target: Path) -> str:
     """Copy one file, link or folder, or return why it is refused."""
     if not str(relative).isprintable():
@@ -61,7 +51,7 @@ def _copy(path: Path, relative: Path, target: Path) -> str:
     if stat.S_ISLNK(status.st_mode):
         link = str(path.readlink())
         if not _stays_inside(relative, link):
-            return f"is a link that leads out of the app: {link}"
+            return f"is a link that leads out of the app: {link}{_mend(relative, link)}"
         target.symlink_to(link)
     elif stat.S_ISDIR(status.st_mode):
         target.mkdir(exist_ok=True)
@@ -85,6 +75,14 @@ def _stays_inside(relative: Path, link: str) -> bool:
         if depth < 0:
             return False
     return True
+
+
+def _mend(relative: Path, link: str) -> str:
+    """How a link to where the app's files lie once it is installed is written."""
+    inside = PurePosixPath(link)
+    if not inside.is_relative_to("/app") or ".." in inside.parts:
+        return ""
+    return f"; make it relative: {os.path.relpath(inside.relative_to('/app'), relative.parent)}"
 
 
 def _raise(error: OSError) -> None:
