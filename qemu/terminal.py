@@ -16,7 +16,7 @@ USER = "tester"
 PASSWORD = "correct horse"  # noqa: S105
 _SHELL = r"[$#] $"
 #: What the kernel says on this console whenever it likes, amid a line of a program's, too: it ends it, and is left out.
-_KERNEL = re.compile(r"\[ *\d+\.\d{6}\] kauditd_printk_skb: \d+ callbacks suppressed\n")
+_KERNEL = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
 _ASKS = r"[Pp]assword[^\n]*: ?$"
 
 
