@@ -4,6 +4,7 @@ What starts it is not the helper but a fork; the rest is the client's, as on the
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tau.streams import Streams
 
 def main(command: list[str]) -> int:
     """Run it; returns its status as `tau run` would."""
+    # What is ignored stays so in the command, which could not catch it: nohup(1) before the checks, for one.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with Streams() as streams:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         given = streams.given
