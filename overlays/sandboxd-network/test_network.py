@@ -12,7 +12,7 @@ from qemu.net import SERVERS_V4, Sink
 from qemu.servers import DohServer
 from qemu.terminal import USER, Terminal
 
-pytestmark = [pytest.mark.row(7), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
+pytestmark = [pytest.mark.row(7), pytest.mark.destructive, pytest.mark.xdist_group("grants")]
 
 SINK = SERVERS_V4["sink"]
 PORT = 4711

@@ -14,7 +14,7 @@ from overlays.sandboxd.test_run import LEFT
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
-pytestmark = [pytest.mark.row(10), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
+pytestmark = [pytest.mark.row(10), pytest.mark.destructive, pytest.mark.xdist_group("grants")]
 
 #: Where the probes lie outside of apps.
 OUTSIDE = "/var/tmp/probes"

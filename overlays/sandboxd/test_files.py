@@ -12,7 +12,7 @@ from overlays.sandboxd.test_run import LEFT
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
-pytestmark = [pytest.mark.row(7), pytest.mark.destructive, pytest.mark.xdist_group("apps")]
+pytestmark = [pytest.mark.row(7), pytest.mark.destructive, pytest.mark.xdist_group("grants")]
 
 HOME, FILES = f"/home/{USER}", "/run/tau/files"
 DENIED, ABSENT = "Permission denied", "No such file or directory"
