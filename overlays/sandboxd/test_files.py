@@ -144,7 +144,7 @@ def test_a_camera(user: Terminal, machine: Machine, sample: Callable[[str], str]
 
 
 def test_devices_that_are_revoked(user: Terminal, machine: Machine, bring: Bring) -> None:
-    machine.succeed("modprobe --ignore-install vivid && modprobe snd-dummy && udevadm settle", 120)
+    machine.succeed("modprobe --ignore-install vivid && modprobe snd-aloop && udevadm settle", 120)
     machine.succeed(f"usermod --append --groups video,audio {USER}")
     user.succeed(f"tau install --yes {bring('app', permissions=['camera', 'microphone'])}", 120)
     user.succeed(f"tau permissions grant {APP} camera; tau permissions grant {APP} microphone", 60)

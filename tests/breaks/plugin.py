@@ -23,6 +23,8 @@ from tests.breaks.window import Window
 _KINDS = {"guest": ("guest", "boot"), "image": ("image",)}
 #: The fixture that carries the break of an item.
 _BREAK = "the_break"
+#: The fixture that brings the machine into another state when the check calls it: what is broken before is whole there.
+_STATE = "installed"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,7 +93,10 @@ class Breaker:
         with pytest.MonkeyPatch.context() as patch:
             if "machine" in arguments:
                 self._window(arguments["machine"], arguments["network"]).open(patch)
-            _make(found, arguments, patch)
+            if found.guest and _STATE in arguments:
+                arguments[_STATE] = _then_broken(arguments[_STATE], found, arguments, patch)
+            else:
+                _make(found, arguments, patch)
             result: object = True
             try:
                 result = yield
@@ -167,6 +172,17 @@ def _make(found: Break, arguments: dict[str, Any], patch: pytest.MonkeyPatch) ->
             patch.setattr(machine, "settings", found.boot.settings(machine.settings))
         if "fresh_machine" in arguments:
             arguments["fresh_machine"] = _broken_maker(arguments["fresh_machine"], found.boot)
+
+
+def _then_broken(
+    reach: Callable[..., object], found: Break, arguments: dict[str, Any], patch: pytest.MonkeyPatch
+) -> Callable[..., object]:
+    def reached(*words: str) -> object:
+        result = reach(*words)
+        _make(found, arguments, patch)
+        return result
+
+    return reached
 
 
 def _broken_maker(make: Callable[..., Machine], boot: Boot) -> Callable[..., Machine]:

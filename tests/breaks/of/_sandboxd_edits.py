@@ -10,10 +10,11 @@ def replaced(path: str, *commands: str) -> str:
 
 
 def edited(module: str, expression: str) -> str:
-    """Change a module, and keep its bytecode from being taken in its place."""
+    """Change a module, keep its bytecode from being taken in its place, and have the helper begin anew with it."""
     path = f"{PACKAGE}/{module}.py"
     changed = f"sed -i '{expression}' /run/copy; if cmp -s /run/copy {path}; then echo nothing has changed; exit 1; fi"
-    return f"{replaced(path, changed)}; mount -t tmpfs none {path.rpartition('/')[0]}/__pycache__"
+    no_bytecode = f"mount -t tmpfs none {path.rpartition('/')[0]}/__pycache__"
+    return f"{replaced(path, changed)}; {no_bytecode}; systemctl stop tau-helper.service"
 
 
 def unit(name: str, *lines: str) -> str:
