@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -72,6 +73,11 @@ def overwrite(program: str) -> None:
     """Open the program of a process for writing, by a name from when it ran (CVE-2019-5736 of runc)."""
     with subprocess.Popen([program, "60"]) as child:
         try:
+            # A parent may go on before its child's program is the new one (vfork(2)).
+            for _ in range(500):
+                if os.readlink(f"/proc/{child.pid}/exe") == os.path.realpath(program):
+                    break
+                time.sleep(0.01)
             named = os.open(f"/proc/{child.pid}/exe", os.O_PATH)
         finally:
             child.kill()
