@@ -60,7 +60,7 @@ def _measure(machine: Machine, tools: Tools, plan: Plan, mirrors: Mirrors, cache
     steps = breakdown.steps(runs[measure.TAU], breakdown.events(machine))
     idle = memory.processes(machine)
     # In the foreground, as the shell's: `tau` itself is resident as long as the app.
-    user.succeed(f"tau run {scratch.APP} sleep infinity </dev/null >/dev/null 2>&1 &", 300)
+    user.succeed(f"{{ tau run {scratch.APP} sleep infinity </dev/null >/dev/null 2>&1 & }}", 300)
     machine.wait_until("pgrep -x sleep", 300)
     one = memory.processes(machine)
     user.succeed(f"tau stop {scratch.APP}", 300)
