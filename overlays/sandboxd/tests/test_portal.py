@@ -76,7 +76,9 @@ async def asks(permission: str, path: str) -> bool:
 def test_an_answer(tell: Callable[[Story], None], word: bool) -> None:
     async def story(consent: Consent, path: str) -> None:
         waiting = asyncio.ensure_future(asks("camera", path))
-        await asyncio.sleep(0.2)
+        while not consent.asked:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
         assert not waiting.done() and consent.asked == ["camera"]
         consent.answer.set_result(word)
         assert await waiting is word
