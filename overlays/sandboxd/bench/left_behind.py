@@ -39,9 +39,9 @@ class Crowd:
 
     @property
     def left(self) -> dict[str, int]:
-        """How many there are more of than before, by kind; nothing of what there are as many."""
-        kinds = (kind for kind in self.before if self.after.get(kind) != self.before[kind])
-        return {kind: self.after.get(kind, 0) - self.before[kind] for kind in kinds}
+        """How many there are more of than before, by kind; of what else has ended meanwhile there are fewer."""
+        more = {kind: self.after.get(kind, 0) - count for kind, count in self.before.items()}
+        return {kind: number for kind, number in more.items() if number > 0}
 
 
 def counts(machine: Machine) -> dict[str, int]:
