@@ -264,6 +264,19 @@ def recipes(_: Context) -> None:
     listing.recipes(ROOT)
 
 
+@_task(help={"output": "where the bundles go; default: dist/apps/"}, without=["recipe", "set", "overlay_path"])
+def samples(_: Context, request: Request, output: str = "") -> None:
+    """Pack the sample apps, to install and try on a machine: dist/apps/ID_ARCH.raw."""
+    from image import commands
+    from image.progress import Progress
+    from overlays.sandboxd.author.samples import pack
+
+    paths, architecture = Paths.of(ROOT), commands.architecture(request.arch)
+    commands.tools(ROOT, request)
+    folder = Path(output).resolve() if output else paths.dist / "apps"
+    pack(architecture, paths.build / "sample-author", folder, paths.cache, Progress())
+
+
 @_task(help={"name": "describe this overlay with its options"}, without=["recipe", "arch", "set", "mirror", "mkosi"])
 def overlays(_: Context, request: Request, name: str = "") -> None:
     """List the overlays, or describe one."""

@@ -104,12 +104,20 @@ def image_path(root: Path, request: Request) -> Path:
 
 
 def tools_for(root: Path, image: Path, request: Request) -> None:
-    """Have the tools that boot an image, which may have been built elsewhere: nothing of ours need be here yet.
+    """Have the tools that boot an image, which may have been built elsewhere.
 
     :raises FindingsError: when there is no such image, or the tools can't be had.
     """
     if not image.is_file():
         raise FindingsError([Finding("there is no such image", file=image)])
+    tools(root, request)
+
+
+def tools(root: Path, request: Request) -> None:
+    """Have the tools tree: nothing of ours need be here yet.
+
+    :raises FindingsError: when it can't be had.
+    """
     progress = Progress()
     paths, mirrors = Paths.of(root), host_mirrors(request.mirror)
     ensure_tools(ensure_mkosi(paths, mirrors, request.mkosi, progress), mirrors, paths, progress)

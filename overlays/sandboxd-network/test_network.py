@@ -84,8 +84,8 @@ def test_an_address_waits_and_goes_on_or_is_refused(user: Terminal, start: str, 
     assert "sink after" in shown and QUESTION not in shown
     history = user.succeed("tau permissions history", 60)
     assert [line.split("  ")[3] for line in history.splitlines() if APP in line] == [
-        "allowed always",
         "denied as long as it runs",
+        "allowed always",
     ]
 
 
@@ -93,7 +93,9 @@ def test_nobody_to_ask_is_a_no(user: Terminal, machine: Machine, start: str) -> 
     """In the background, without a terminal of its own; and with an agent elsewhere that has one."""
     away = f"setsid --wait {fetch(start, f'http://{SINK}/')} </dev/null >/tmp/said 2>&1"
     user.succeed(away, 120)
-    assert "Connection refused> after" in machine.succeed("cat /tmp/said")
+    said = machine.succeed("cat /tmp/said")
+    assert "Connection refused> after" in said
+    assert f"{APP}: wanted to use the internet, and you could not be asked at this terminal" in said
     assert decisions(user)["network"] == "ask"
     mark = user.console.mark()
     user.console.send(f"(sleep 3; {away}) & tau agent\n")
@@ -123,7 +125,7 @@ def test_decided_elsewhere_meanwhile(user: Terminal, machine: Machine, start: st
     as_user = f"systemd-run --quiet --wait --pipe --uid={USER} -p PAMName=login -- tau"
     grant = f"{as_user} permissions grant {APP} network --session"
     shown = amid(user, fetch(start, f"http://{SINK}/"), lambda: machine.succeed(grant, 60))
-    assert "(nobody is asked any more)" in shown and "sink after" in shown
+    assert "(this is not asked any more: not now)" in shown and "sink after" in shown
 
 
 def test_what_is_revoked_ends(user: Terminal, machine: Machine, bring: Bring, start: str) -> None:
@@ -179,7 +181,7 @@ def test_what_it_does_not_declare(user: Terminal, bring: Bring) -> None:
 
 def test_asked_at_installation(user: Terminal, bring: Bring) -> None:
     bundle = bring("app", permissions=["network", "lan"])
-    answers = {r"Install it\? \[y/N\] ": "y\n", r"internet \[a/n/ask\] ": "a\n", r"network \[a/n/ask\] ": "n\n"}
+    answers = {r"Install it\? \[y/N\] ": "y\n", r"internet \[a/v/ask\] ": "a\n", r"network \[a/v/ask\] ": "v\n"}
     assert user.run(f"tau install {bundle}", 120, answers)[0] == 0
     assert decisions(user) == {"network": "allowed always", "lan": "denied always"}
     # What was decided goes with the app.

@@ -12,8 +12,8 @@ import tests.conftest  # noqa: F401
 from image.paths import Paths
 from image.plan import Plan
 from image.toolbox import Toolbox, is_built
-from overlays.sandboxd.tests.bundled import assemble
-from overlays.sandboxd.tests.tools import Tools
+from overlays.sandboxd.author.bundled import assemble
+from overlays.sandboxd.author.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import Terminal
 from tests.project import ROOT
@@ -127,35 +127,43 @@ def sample(
     return brought
 
 
-@pytest.fixture
-def installed(
-    terminal: Terminal, machine: Machine, bring: Bring, kept_state: Callable[[str, Callable[[], None]], bool]
-) -> Callable[..., str]:
-    """Have an app that runs what it is told to, with permissions, and its user logged in; returns what starts it.
+#: Brings the shared machine into a state that checks share (qemu/plugin.py).
+KeptState = Callable[[str, Callable[[], None]], bool]
 
-    The state is kept: the next check that wants the same begins with it.
-    """
+
+def _reach(state: str, make: Callable[[], None], kept_state: KeptState, terminal: Terminal, machine: Machine) -> None:
+    """Have the first user logged in, in a state that is kept: the next check that wants the same begins with it."""
+
+    def logged_in() -> None:
+        terminal.console = machine.console
+        terminal.log_in()
+        make()
+
+    if kept_state(state, logged_in):
+        terminal.console, terminal.logged_in = machine.console, True
+
+
+@pytest.fixture
+def installed(terminal: Terminal, machine: Machine, bring: Bring, kept_state: KeptState) -> Callable[..., str]:
+    """Have an app that runs what it is told to, with permissions, and its user logged in; returns what starts it."""
 
     def made(*permissions: str) -> str:
-        state = f"app-{zlib.crc32(' '.join(permissions).encode()):08x}"  # the names of snapshots are short, and plain
-
-        def make() -> None:
-            terminal.console = machine.console
-            terminal.log_in()
+        def install() -> None:
             terminal.succeed(f"tau install --yes {bring('app', permissions=list(permissions))}", 120)
 
-        if kept_state(state, make):
-            terminal.console, terminal.logged_in = machine.console, True
+        # The names of snapshots are short, and plain.
+        state = f"app-{zlib.crc32(' '.join(permissions).encode()):08x}"
+        _reach(state, install, kept_state, terminal, machine)
         return f"tau run {APP}"
 
     return made
 
 
 @pytest.fixture
-def user(request: pytest.FixtureRequest, terminal: Terminal) -> Terminal:
+def user(request: pytest.FixtureRequest, terminal: Terminal, machine: Machine, kept_state: KeptState) -> Terminal:
     """The first user, logged in on the console; with an app where the check wants one (a fixture `start`)."""
     if "start" in request.fixturenames:
         request.getfixturevalue("start")
     else:
-        terminal.log_in()
+        _reach("logged-in", lambda: None, kept_state, terminal, machine)
     return terminal

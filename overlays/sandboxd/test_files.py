@@ -112,7 +112,7 @@ def test_what_is_revoked_is_gone_whoever_keeps_it_open(
     user.succeed(f"tau permissions grant {permission}", 60)
     with keeping(user, machine, start, f"{FILES}/documents/file") as said:
         shown = user.run(f"tau permissions deny {permission}", 60, {r"Stop it now\? \[y/N\] ": "\n"})[1]
-        assert f"{APP} runs, and what it has open of it stays open until it ends." in shown
+        assert f"{APP} runs. It can open nothing more; what it has open stays open until it ends." in shown
         assert said() == {
             **dict.fromkeys(("by its folder", "from where it is", "opened anew"), DENIED),
             **dict.fromkeys(("opened by what only names it", "another in its folder"), DENIED),

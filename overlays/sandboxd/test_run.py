@@ -41,7 +41,7 @@ def test_it_behaves_like_a_command(user: Terminal, start: str) -> None:
         f"while read x; do {start} sh -c 'read x; echo app $x'; echo got $x; done </tmp/l",
         f"{start} printf '<%s>\\n' 'a b' '' '%n $HOME' '-x' -- | tr -d '\\n'; echo",
         f"tau run --ephemeral {APP}",
-        f"{start}.not; echo d $?",
+        f"{start}.not; echo d $?; ls -d ~/.local/share/tau/{APP}*",
     ]
     shown = user.succeed("; ".join(lines), 240)
     for expected in (
@@ -53,10 +53,11 @@ def test_it_behaves_like_a_command(user: Terminal, start: str) -> None:
         "got one",
         "<a b><><%n $HOME><-x><-->",
         "hello from /app/bin/app",
-        f"{APP}.not: is not installed",
+        f"{APP}.not: is not installed; did you mean {APP}?",
         "d 125",
     ):
         assert expected in shown.splitlines(), shown
+    assert f"{APP}.not\n" not in shown, "a folder was made for an app that is not there"
 
 
 def test_a_terminal_of_its_own_and_signals(user: Terminal, start: str) -> None:
@@ -77,7 +78,7 @@ def test_a_terminal_of_its_own_and_signals(user: Terminal, start: str) -> None:
         120,
     )
     assert (status, "usr" in shown.splitlines()) == (143, True)
-    assert re.search(rf"^\d+  {APP}  \d processes$", shown, re.MULTILINE)
+    assert re.search(rf"^{APP}  [0-9a-f]{{8}}  \d processes ", shown, re.MULTILINE)
 
 
 def test_what_an_app_is_and_sees(user: Terminal, machine: Machine, start: str) -> None:
@@ -243,7 +244,7 @@ def test_what_runs_goes_on_when_sandboxd_is_killed(user: Terminal, machine: Mach
     machine.succeed("systemctl kill --signal=KILL tau-helper.service")
     assert user.run("wait %1", 60)[0] == 125
     assert f"{APP}: is out of sight: what waited for its end has been ended" in machine.succeed("cat /tmp/o")
-    assert f"{APP}  3 processes" in user.succeed("tau ps", 60)
+    assert re.search(rf"^{APP}  [0-9a-f]{{8}}  3 processes ", user.succeed("tau ps", 60), re.MULTILINE)
 
 
 @pytest.mark.row(12)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from image.plan import Plan
+from overlays.sandboxd.author.tools import Tools
 from overlays.sandboxd.conftest import APP, QUESTION, Bring, decisions
 from overlays.sandboxd.test_attacks import AS_SECOND
-from overlays.sandboxd.tests.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import Terminal
 
@@ -145,7 +145,7 @@ def test_nobody_speaks_for_sandboxd_or_for_the_bus(user: Terminal, machine: Mach
         assert "nothing of yours waits under that number" in said
     mark = user.console.mark()
     user.console.send("y\n")
-    user.expect(r"\[a/n/ask\] ", 120, mark)
+    user.expect(r"\[a/v/ask\] ", 120, mark)
     user.console.send("\n")
     user.expect(r"\ndone-0\n", 120, mark)
     assert f"{APP}  1.2  network" in user.succeed("tau list", 60)

@@ -8,9 +8,9 @@ from image.findings import Finding, FindingsError
 from image.mirrors import Mirrors
 from image.plan import Plan
 from image.toolbox import Toolbox
+from overlays.sandboxd.author.tools import Tools
 from overlays.sandboxd.bench import breakdown, left_behind, measure, memory, packages, scratch
 from overlays.sandboxd.bench.report import Found
-from overlays.sandboxd.tests.tools import Tools
 from qemu.artefact import plan_of
 from qemu.commandline import Settings
 from qemu.errors import MachineError

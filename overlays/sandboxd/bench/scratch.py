@@ -4,8 +4,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from overlays.sandboxd.author.tools import Tools
 from overlays.sandboxd.bench.packages import Laid
-from overlays.sandboxd.tests.tools import Tools
 from qemu.errors import MachineError
 from qemu.machine import Machine
 from qemu.terminal import Terminal

@@ -10,7 +10,7 @@ import pytest
 from tau import begin, command_stop, portal
 from tau.command_ps import Running
 
-from overlays.sandboxd.tests.tools import SOURCE
+from overlays.sandboxd.author.tools import SOURCE
 
 #: Says which signals it ignores, and where it is.
 PROGRAM = (
@@ -71,7 +71,7 @@ def test_it_is_stopped_one_way_or_the_other(monkeypatch: pytest.MonkeyPatch, scr
     if "trap" in script:
         assert child.stdout and child.stdout.readline()
     monkeypatch.setattr(command_stop, "_GRACE", 500)
-    monkeypatch.setattr(command_stop, "running", lambda: [Running("org.example.app", child.pid, 1)])
+    monkeypatch.setattr(command_stop, "running", lambda: [Running("org.example.app", "00000007", child.pid, 1)])
     assert not command_stop.stop("org.example.other") and child.poll() is None
     assert command_stop.stop("org.example.app")
     assert child.wait(10) == -(signal.SIGKILL if "trap" in script else signal.SIGTERM)

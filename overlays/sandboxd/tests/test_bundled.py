@@ -14,9 +14,9 @@ from image.findings import FindingsError, fail
 from image.mirrors import Mirrors
 from image.overlay import Architecture
 from image.progress import Progress
+from overlays.sandboxd.author import bundled
+from overlays.sandboxd.author.bundled import LIST, Wanted, assemble, fetch, read_list
 from overlays.sandboxd.conftest import SAMPLES
-from overlays.sandboxd.tests import bundled
-from overlays.sandboxd.tests.bundled import LIST, Wanted, assemble, fetch, read_list
 
 #: What each package of the false archive holds: a link where its text begins with "->".
 PACKAGES = {

@@ -11,6 +11,7 @@ import pytest
 from tau import command_request
 from tau.cli import COMMANDS
 from tau.parsers import Command, commands
+from tau.permissions import PERMISSIONS
 from tau.this_system import NO_TAU_OS, is_tau_os
 
 SOURCE = Path(__file__).parent.parent / "src"
@@ -130,8 +131,31 @@ def test_it_says_where_it_is_of_use(file: Path, tmp_path: Path) -> None:
 def test_what_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(command_request, "is_tau_os", lambda: True)
     for name, hint in (
-        ("netwrok", "; did you mean network?"),
-        ("filesystem:ro:music", "; did you mean filesystem:ro?"),
+        ("netwrok", "did you mean network?"),
+        ("filesystem:ro:music", "did you mean filesystem:ro?"),
+        ("x", f"there are {', '.join(PERMISSIONS)}"),
     ):
         assert command_request.run(Namespace(permissions=[name])) == 1
-        assert capsys.readouterr().err == f"{name}: is not a permission{hint}\n"
+        assert capsys.readouterr().err == f'"{name}" is not a permission; {hint}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("instal", 'there is no "instal"; did you mean "install"? (tau --help lists all)'),
+        ("permissions lst", 'there is no "lst"; did you mean "list"? (tau permissions --help lists all)'),
+        ("permissions list --jsn", '"--jsn" is not known; did you mean "--json"?'),
+        ("run --backgroud org.example.app", '"--backgroud" is not known; did you mean "--background"?'),
+        ("xyz", 'there is no "xyz" (tau --help lists all)'),
+    ],
+)
+def test_what_was_likely_meant(words: str, told: str) -> None:
+    done = tau(*words.split())
+    assert done.returncode == 2 and done.stderr.endswith(f": error: {told}\n"), done.stderr
+
+
+@pytest.mark.parametrize("words", ["", "permissions", "manifest"])
+def test_where_a_word_is_missing_they_are_shown(words: str) -> None:
+    done = tau(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == tau(*words.split(), "--help").stdout

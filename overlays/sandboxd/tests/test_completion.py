@@ -50,7 +50,7 @@ def completed(script: str, typed: str, folder: Path) -> set[str]:
         ("tau run --e", {"--ephemeral"}),
         ("tau run org.example.o", {"org.example.other"}),
         ("tau run --ephemeral ", {"org.example.app", "org.example.other"}),
-        ("tau run org.example.app ", {"a.raw", "folder"}),
+        ("tau run org.example.app ", {"a.raw", "folder", ".hidden"}),
         ("tau run org.example.app --x", set()),
         ("tau install a", {"a.raw"}),
         ("tau permissions ", {"list", "grant", "deny", "reset", "pick", "history", "--help"}),
@@ -61,7 +61,11 @@ def completed(script: str, typed: str, folder: Path) -> set[str]:
         ("tau permissions grant org.example.app filesystem:rw:", {"home"}),
         ("tau permissions grant org.example.app network ", {"--session", "--stop", "--keep", "--help"}),
         ("tau permissions pick org.example.app ", {"folder"}),
-        ("tau permissions history --most ", set()),
+        ("tau permissions pick org.example.app folder/", {"folder/inner"}),
+        ("tau run org.example.app <a", {"a.raw"}),
+        ("tau run org.example.app 2>f", {"folder"}),
+        ("tau list > a", {"a.raw"}),
+        ("tau permissions history --lines ", set()),
         ("tau request network c", {"camera"}),
         ("tau log --lines 7 --f", {"--follow"}),
         ("tau pack --arch ", {"x86_64", "aarch64"}),
@@ -73,7 +77,8 @@ def completed(script: str, typed: str, folder: Path) -> set[str]:
 )
 def test_it(script: str, typed: str, expected: set[str], tmp_path: Path) -> None:
     (tmp_path / "a.raw").write_text("")
-    (tmp_path / "folder").mkdir()
+    for each in ("folder/inner", "folder/.hidden", ".hidden"):
+        (tmp_path / each).mkdir(parents=True)
     assert completed(script, typed, tmp_path) == expected
 
 

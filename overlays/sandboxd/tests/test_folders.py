@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tau.folders import FOLDERS, is_below_home
-from tau.user_folders import FolderError, inside, not_attached, of_user, to_pick
+from tau.user_folders import FolderError, handed_on, inside, not_attached, of_user, to_pick
 
 NAMES = list(FOLDERS)
 
@@ -79,6 +79,19 @@ def test_what_an_app_finds_them_as() -> None:
         assert inside(path, places) == expected
 
 
+def test_a_path_that_leads_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside of the app the folders lie beside each other, under other names."""
+    (tmp_path / "Texte").mkdir()
+    (tmp_path / "Musik").mkdir()
+    (tmp_path / "Musik/a").write_text("")
+    monkeypatch.chdir(tmp_path / "Texte")
+    places = {"music": str(tmp_path.resolve() / "Musik")}
+    assert handed_on("../Musik/a", places) == "/run/tau/files/music/a"
+    assert handed_on(f"{tmp_path}/Texte/../Musik/a", places) == "/run/tau/files/music/a"
+    for word in ("../Musik/gone", "../..", "a..b", ".."):
+        assert handed_on(word, places) == word
+
+
 def test_what_can_be_picked(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "Work/x").mkdir(parents=True)
@@ -113,7 +126,7 @@ def test_what_can_not_be_given_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     (home / "disk/Music").mkdir(parents=True)
     (home / "Media").symlink_to("disk")
     places = {"documents": f"{home}/Documents", "music": f"{home}/Media/Music", "home": str(home)}
-    link = f"can't be given {home}/Media/Music: {home}/Media is a link"
+    link = f"can't be given {home}/Media/Music: {home}/Media is a link, and may lead anywhere; let it be a folder"
     assert not_attached(home, places, []) == [link]
     assert not_attached(home, places, ["documents"]) == [f"can't be given {home}/Documents: it is not there", link]
     assert not_attached(home, {"documents": f"{home}/disk", "home": str(home)}, ["documents"]) == []

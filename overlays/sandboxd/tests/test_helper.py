@@ -13,7 +13,7 @@ from tau.record import Record, read
 from tau.status import Status
 from tau.ticket import Asked, Wish
 
-from overlays.sandboxd.tests.tools import SOURCE
+from overlays.sandboxd.author.tools import SOURCE
 
 APP = Record(1000, "org.example.app", (1, 0, 0, 0), 1, 0, b"h" * 32, b"s" * 32, ("bin/app",))
 GROUP = os.getgid()

@@ -13,7 +13,7 @@ from tau import link
 from tau.daemon import dns
 from tau.daemon.packets import Attempt, attempts
 
-from overlays.sandboxd.tests.tools import SOURCE
+from overlays.sandboxd.author.tools import SOURCE
 
 RULES = (SOURCE.parent.parent / "sandboxd-network/root/usr/lib/tau/sandbox/network.nft").read_text()
 

@@ -14,7 +14,7 @@ from tau import host_tools
 from tau.author_key import NEW_KEY
 from tau.folder_check import ARCHITECTURES
 
-from overlays.sandboxd.tests.tools import SOURCE, Tools
+from overlays.sandboxd.author.tools import SOURCE, Tools
 
 Pack = Callable[[Path, Path], Path]
 
@@ -145,6 +145,7 @@ def test_what_may_be_meant_is_told_and_packed(
     done = tools.tau("pack", app, "--key", key, "--certificate", certificate, "--output", target)
     assert done.stderr == f"{app}/gone: is a link to nothing; it is packed\n"
     assert (done.returncode, done.stdout) == (0, f"{target}: {target.stat().st_size} bytes\n")
+    assert target.stat().st_size % 4096 == 0, "the kernel can't read its last block, and complains"
 
 
 def test_places_that_will_not_do(tools: Tools, app: Path, signer: tuple[Path, Path], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pyte
 import pytest
 from tau.prompt import _CHOICES as CHOICES
 
-from overlays.sandboxd.tests.tools import SOURCE
+from overlays.sandboxd.author.tools import SOURCE
 
 PROGRAM = str(Path(__file__).with_name("ask_at_terminal.py"))
 READY = "Your answer: "
@@ -114,9 +114,27 @@ def test_what_is_typed_before_it_has_stood_for_a_moment_is_thrown_away(asked: As
 
 
 def test_what_it_shows_of_others_is_not_obeyed() -> None:
-    program = Asked("\x1b[2J\x1b[31m\r\nAllowed\u202e \x9b1m")
-    program.until(r"\x1b[2J\x1b[31m\r\nAllowed\u202e \x9b1m")
+    program = Asked("\x1b[2J\x1b[31m\r\nAllowed\u202e\x9b1m")
+    program.until(r"\x1b[2J\x1b[31m\r\nAllowed\u202e\x9b1m")
     program.close()
+
+
+def test_no_word_is_taken_apart_at_the_edge() -> None:
+    """Nor does a name that leads over it begin a line as the choices do, with spaces."""
+    program = Asked(f"the address of{' ' * 30}a  always{' ' * 30}{'b' * 30} example.org")
+    program.until("example.org\r\n")
+    lines = program.all.partition("Tau OS asks:\r\n")[2].splitlines()
+    first = "org.example.app wants to use the internet: the address of"
+    assert lines[:3] == [first, f"a  always{' ' * 30}{'b' * 30}", "example.org"]
+    program.close()
+
+
+def test_what_is_none_of_the_answers_is_told(asked: Asked) -> None:
+    asked.until(READY)
+    asked.type("y\n")
+    asked.until("That is none of them. One letter, o, s, a, n or v, and Enter; or Enter alone.\r\nYour answer: ")
+    asked.type("never\n")
+    assert asked.answer() == "deny-always"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +176,7 @@ def test_it_is_over_when_nobody_asks_any_more(asked: Asked) -> None:
     asked.until(READY)
     asked.agent.send(b"6\0")
     asked.agent.send(b"7\0")
-    asked.until("(nobody is asked any more)")
+    asked.until("(this is not asked any more: not now)")
     assert asked.answer() == "nothing"
 
 
@@ -194,7 +212,7 @@ def test_who_is_in_the_background_asks_nobody() -> None:
 def test_a_folder_is_named_with_the_yes(lines: list[str], word: str) -> None:
     program = Asked("", permission="filesystem:rw:picked")
     try:
-        program.until("change and delete the files in a folder that you choose\r\n")
+        program.until("that you\r\nchoose\r\n")
         program.until(READY)
         for number, line in enumerate(lines):
             program.type(f"{line}\n")

@@ -31,6 +31,7 @@ _records = st.builds(
     signer=st.binary(min_size=32, max_size=32),
     command=st.lists(_words, min_size=1, max_size=5).map(tuple),
     layout=st.tuples(_large, _large, _large),
+    written=st.just(4),
 )
 
 
@@ -71,9 +72,15 @@ def test_what_is_taken_for_a_record_has_an_id(data: bytes) -> None:
         assert is_id(record.unpack(data).app)
 
 
-@pytest.mark.parametrize(("version", "text"), [((1, 2, 0, 0), "1.2"), ((0, 0, 0, 0), "0"), ((0, 0, 3, 0), "0.0.3")])
-def test_a_version_as_people_write_it(version: tuple[int, int, int, int], text: str) -> None:
-    assert Record(0, "a.b.c", version, 0, 0, b"", b"", ("x",)).version_text == text
+@pytest.mark.parametrize(
+    ("version", "written", "text"), [((1, 2, 0, 0), 2, "1.2"), ((1, 0, 0, 0), 2, "1.0"), ((9, 0, 0, 0), 1, "9")]
+)
+def test_a_version_as_its_manifest_has_it(version: tuple[int, int, int, int], written: int, text: str) -> None:
+    found = Record(0, "a.b.c", version, 0, 0, b"h" * 32, b"s" * 32, ("x",), written=written)
+    assert record.unpack(found.pack()) == found and found.version_text == text
+    for wrong in (0, 5, 1 if version[1] else 0):
+        with pytest.raises(record.RecordError):
+            record.unpack(found._replace(written=wrong).pack())
 
 
 @given(st.sampled_from(Verb), st.integers(0, 2**64 - 1), st.integers(0, wire.MAX_FILES))

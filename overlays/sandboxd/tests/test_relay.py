@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from overlays.sandboxd.tests.tools import SOURCE
+from overlays.sandboxd.author.tools import SOURCE
 
 STAND_IN = [sys.executable, str(Path(__file__).with_name("stand_in.py"))]
 ENVIRONMENT = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}

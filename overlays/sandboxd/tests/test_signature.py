@@ -14,7 +14,7 @@ from tau.gpt import CERTIFICATE_PARTITION
 from tau.signature import ROOT_PARTITIONS
 from tau.signed import SIZE, unpack
 
-from overlays.sandboxd.tests.tools import Tools
+from overlays.sandboxd.author.tools import Tools
 
 Pack = Callable[[Path, Path], Path]
 

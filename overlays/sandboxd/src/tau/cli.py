@@ -5,10 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import argparse  # which is a tenth of a start
+from typing import Any
 
 #: The sub-commands: the module that has its `arguments` and `run`, and what `tau --help` says of it.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -29,7 +26,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``tau ARGUMENTS`` and return its exit status: 0, 1 (findings), or 2 (wrong use)."""
-    options = _plain_start(arguments) or _parsed(arguments)
+    options = _plain_start(arguments)
+    if options is None:
+        from tau.usage import parsed
+
+        options = parsed(arguments, COMMANDS)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing half-made stays behind, as on Ctrl-C
     try:
         status = importlib.import_module(COMMANDS[options.command][0]).run(options)
@@ -42,14 +43,6 @@ def main(arguments: Sequence[str]) -> int:
     return int(status)
 
 
-def add_action(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
-) -> "argparse.ArgumentParser":
-    """Add a word that is chosen after a command, whose --help says what it is for, too."""
-    description = f"{summary[:1].upper()}{summary[1:]}."
-    return actions.add_parser(name, help=summary, description=description, allow_abbrev=False)
-
-
 def _plain_start(arguments: Sequence[str]) -> Any:
     """The options of ``tau run ID …``, or None for all else: to import argparse takes a tenth of such a start."""
     if arguments[:1] != ["run"] or not arguments[1:] or arguments[1].startswith("-"):
@@ -57,16 +50,3 @@ def _plain_start(arguments: Sequence[str]) -> Any:
     return SimpleNamespace(
         command="run", app=arguments[1], arguments=list(arguments[2:]), ephemeral=False, background=False
     )
-
-
-def _parsed(arguments: Sequence[str]) -> Any:
-    import argparse
-
-    parser = argparse.ArgumentParser(prog="tau", description="Apps on Tau OS.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), "")
-    for name, (module, summary) in COMMANDS.items():
-        command = add_action(commands, name, summary)
-        if name == wanted:
-            importlib.import_module(module).arguments(command)
-    return parser.parse_args(arguments)

@@ -7,11 +7,15 @@ import termios
 
 from tau import ticket
 from tau.bus import Bus, BusError
+from tau.bus_names import error_name
+from tau.columns import wrapped
 from tau.command_list import Installed, installed
 from tau.findings import printable
 from tau.folders import PICKED
 from tau.manifest import Manifest, check
 from tau.permissions import PERMISSIONS
+from tau.prompt import ANSWERS
+from tau.status import Status
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
         print(_summary(manifest, before))
         if not options.yes and not asked("Install it?"):
             bus.call("Cancel", "t", number)
-            return _fail("not installed")
+            nobody = "" if sys.stdin.isatty() else ": there is no terminal to ask at; --yes installs without asking"
+            return _fail(f"not installed{nobody}")
         new = [name for name in manifest.permissions if not before or name not in before.permissions]
         # Which folder is asked when it starts, and with it whether.
         new = [name for name in new if PICKED not in PERMISSIONS[name].folders]
@@ -51,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
             except BusError as error:  # it is installed all the same
                 _fail(f"{manifest.id}: {permission}: {error.message}")
     except BusError as error:
-        return _fail(f"{options.bundle}: {error.message}")
+        _fail(f"{options.bundle}: {error.message}")
+        if error.name == error_name(Status.BAD_BUNDLE):
+            _fail("An app is one file, as its author has packed it. Has all of it arrived? Fetch it again.")
+        return 1
     finally:
         kept.close()
     print(f"{manifest.id} is installed")
@@ -67,19 +75,19 @@ def _summary(manifest: Manifest, before: Installed | None) -> str:
         new = " (new)" if before and name not in before.permissions else ""
         lines.append(f"  - {PERMISSIONS[name].plain}{new}")
     lines += [f"It adds the system calls {each.allow}: {each.reason}" for each in manifest.seccomp]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(wrapped(printable(line), sys.stdout.fileno(), hanging=4) for line in lines)
 
 
 def _decided(permissions: list[str]) -> dict[str, str]:
     """What the user decides at once of each permission; what they leave is asked when the app wants it."""
-    words = {"a": "allow-always", "n": "deny-always"}
+    words = {letter: ANSWERS[letter] for letter in "av"}  # as when it is asked later
     if permissions:
-        print("May it? a: always, n: never, Enter: ask when it wants to")
+        print("May it? a: always, v: never, Enter: ask when it wants to")
     found = {}
     for name in permissions:
-        answer = _answer(f"  {PERMISSIONS[name].plain} [a/n/ask] ")
+        answer = _answer(f"  {PERMISSIONS[name].plain} [a/v/ask] ")
         while answer not in ("", "ask", *words):
-            answer = _answer("  a, n, or Enter: ")
+            answer = _answer("  a, v, or Enter: ")
         if answer in words:
             found[name] = words[answer]
     return found
@@ -95,11 +103,12 @@ def _answer(question: str) -> str:
         return ""
     try:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the question is no answer to it
-        return input(question).strip().lower()
+        return input(f"{wrapped(question.rstrip(), sys.stdout.fileno(), hanging=4)} ").strip().lower()
     except EOFError:
         return ""
 
 
 def _fail(line: str) -> int:
+    sys.stdout.flush()  # what has been said before is read before
     print(printable(line), file=sys.stderr)
     return 1

@@ -6,12 +6,14 @@ import os
 import sys
 import time
 
-from tau import log_line, ticket
+from tau import log_line, near, ticket
 from tau.bus import Bus, BusError
+from tau.bus_names import error_name
 from tau.findings import printable
 from tau.log_line import LogLine
 from tau.log_wish import LogWish, LogWishError
 from tau.names import is_id
+from tau.status import Status
 
 _LINES = 100
 
@@ -30,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Show it; returns 1 when the journal can't be read."""
     try:
         if options.app and not is_id(options.app):
-            raise BusError("", "is not an app's id")
+            raise BusError(error_name(Status.NOT_THERE), "is not an app's id")
         reading, writing = os.pipe()
         with os.fdopen(reading, "rb") as lines:
             try:
@@ -41,16 +43,20 @@ def run(options: argparse.Namespace) -> int:
             with given, kept:
                 Bus().call("Log", "h", given.fileno())
                 given.close()
+                shown = 0
                 for line in lines:
                     found = log_line.read(line)
                     if found:
+                        shown += 1
                         print(_shown(found, as_json=options.json), flush=options.follow)
                 if kept.recv(16) != b"0":
                     raise BusError("", "the journal can't be read; it says why itself, to who may see all of it")
+            if options.app and not shown and (said := near.missing(options.app, Bus())):
+                return _fail(f"{options.app}: {said}")
     except LogWishError as error:
         return _fail(str(error))
     except BusError as error:
-        return _fail(f"{options.app or 'your apps'}: {error.message}")
+        return _fail(f"{options.app or 'your apps'}: {near.said(error, options.app)}")
     return 0
 
 

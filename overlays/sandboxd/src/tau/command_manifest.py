@@ -5,9 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from tau.cli import add_action
 from tau.findings import printable
 from tau.manifest import FILE_NAME, Manifest, check, read
+from tau.usage import add_action
 
 #: What `--json` says where there is no finding's place: of a file that can't be read, and of an app's program.
 _NOWHERE = dict.fromkeys(("line", "column", "key", "expected", "nearest"))

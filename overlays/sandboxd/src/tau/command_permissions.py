@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from tau import near
 from tau.bus import Bus, BusError, Reply
-from tau.cli import add_action
 from tau.command_install import asked
 from tau.command_stop import stop
 from tau.decisions import DECISIONS, Decision, Scope
@@ -16,6 +16,7 @@ from tau.findings import printable
 from tau.folders import PICKED
 from tau.permissions import PERMISSIONS
 from tau.pick import pick
+from tau.usage import add_action
 from tau.user_folders import FolderError
 
 _MOST_LINES = 100
@@ -43,12 +44,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     picked.add_argument("app", metavar="ID", help="the app's id")
     picked.add_argument("folder", metavar="FOLDER", help="below your home")
     history = add_action(actions, "history", "what you have decided, and when")
-    history.add_argument("--most", type=int, default=_MOST_LINES, metavar="N", help="lines (%(default)s)")
+    history.add_argument("--lines", type=int, default=_MOST_LINES, metavar="N", help="how many (%(default)s)")
     history.add_argument("--json", action="store_true", help="as JSON, one object a decision")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do it; returns 1 when sandboxd refuses."""
+    wrong = near.permission(options.permission) if getattr(options, "permission", "") else None
+    if wrong:
+        print(wrong, file=sys.stderr)
+        return 1
     try:
         bus = Bus()
         if options.action == "list":
@@ -68,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
         print(printable(f"{options.folder}: {error}"), file=sys.stderr)
         return 1
     except BusError as error:
-        print(printable(f"{getattr(options, 'app', None) or 'your apps'}: {error.message}"), file=sys.stderr)
+        app = getattr(options, "app", None)
+        said = near.said(error, app) if app else error.message
+        print(printable(f"{app or 'your apps'}: {said}"), file=sys.stderr)
         return 1
     return 0
 
@@ -83,7 +90,7 @@ def _still_open(options: argparse.Namespace, reply: Reply) -> None:
     """Say of an app that it keeps what it has open, and have it stopped if its user says so."""
     if not reply.number("b"):
         return
-    print(printable(f"{options.app} runs, and what it has open of it stays open until it ends."))
+    print(printable(f"{options.app} runs. It can open nothing more; what it has open stays open until it ends."))
     if options.stop or (not options.keep and asked("Stop it now?")):
         stop(options.app)
     else:
@@ -110,7 +117,8 @@ def _list(bus: Bus, options: argparse.Namespace) -> int:
     found = declared(bus)
     shown = [each for each in found if options.app in (None, each.app)]
     if options.app and not shown:
-        print(printable(f"{options.app}: is not installed, or asks for nothing"), file=sys.stderr)
+        said = near.missing(options.app, bus) or "asks for nothing"
+        print(printable(f"{options.app}: {said}"), file=sys.stderr)
         return 1
     for each in shown:
         if options.json:
@@ -124,11 +132,13 @@ def _list(bus: Bus, options: argparse.Namespace) -> int:
 
 
 def _history(bus: Bus, options: argparse.Namespace) -> None:
-    reply = bus.call("History", "u", max(0, options.most))
+    reply = bus.call("History", "u", max(0, options.lines))
+    found: list[tuple[int, str, str, str, str]] = []
     reply.enter("a", "(tssss)")
     while reply.enter("r", "tssss"):
-        moment, app, permission, word, how = reply.number(), *(reply.text() for _ in range(4))
+        found.append((reply.number(), reply.text(), reply.text(), reply.text(), reply.text()))
         reply.leave()
+    for moment, app, permission, word, how in reversed(found):  # the last at the end, as in `tau log`
         if options.json:
             line = {"time": moment, "app": app, "permission": permission, "decision": word, "how": how}
             print(json.dumps(line))

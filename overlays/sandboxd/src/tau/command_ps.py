@@ -11,11 +11,13 @@ from tau.helper import instance
 class Running(NamedTuple):
     """An instance that runs.
 
+    :param instance: its number, as `tau log` has it.
     :param pid: of the process that hands signals on to the app.
     :param processes: how many it has, with those that start it.
     """
 
     id: str
+    instance: str
     pid: int
     processes: int
 
@@ -27,7 +29,7 @@ def running() -> list[Running]:
         name = instance.unit(uid, app, number)
         pid = instance.init_process(name) if uid == os.getuid() else None
         if pid is not None:
-            found.append(Running(app, pid, _processes(name)))
+            found.append(Running(app, f"{number:08x}", pid, _processes(name)))
     return found
 
 
@@ -46,5 +48,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List what runs; returns 0."""
     for each in running():
-        print(json.dumps(each._asdict()) if options.json else f"{each.pid}  {each.id}  {each.processes} processes")
+        line = f"{each.id}  {each.instance}  {each.processes} processes  (signals go to {each.pid})"
+        print(json.dumps(each._asdict()) if options.json else line)
     return 0

@@ -3,8 +3,7 @@
 import argparse
 import sys
 
-from tau.findings import nearest, printable
-from tau.permissions import PERMISSIONS, wider_than
+from tau import near
 from tau.portal import UndeclaredError, request
 from tau.this_system import NO_TAU_OS, is_tau_os
 
@@ -21,10 +20,8 @@ def run(options: argparse.Namespace) -> int:
         return 1
     refused = False
     for name in options.permissions:
-        if name not in PERMISSIONS:
-            close = wider_than(name) or nearest(name, PERMISSIONS)
-            hint = f"; did you mean {close}?" if close else ""
-            print(printable(f"{name}: is not a permission{hint}"), file=sys.stderr)
+        if wrong := near.permission(name):
+            print(wrong, file=sys.stderr)
             return 1
         try:
             allowed = request(name)

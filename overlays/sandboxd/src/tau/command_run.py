@@ -4,12 +4,14 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tau import background, ticket, user_folders
-from tau.agent import Agent
+from tau.agent import ELSEWHERE, Agent, Question
 from tau.bus import Bus, BusError
+from tau.bus_names import error_name
 from tau.declared import declared
 from tau.findings import printable
 from tau.folders import FOLDERS, HOME, PICKED, can_be_said
@@ -19,6 +21,7 @@ from tau.names import data_folder, is_id
 from tau.permissions import PERMISSIONS
 from tau.prompt import ask
 from tau.relay import Relay, RelayError
+from tau.status import Status
 from tau.streams import Streams
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ def run(options: "argparse.Namespace") -> int:
     app = options.app
     try:
         if not is_id(app):
-            raise BusError("", "is not an app's id")
+            raise BusError(error_name(Status.NOT_THERE), "is not an app's id")
         bus = Bus()
         _make_data(app)
         how = _how(options, bus)
@@ -66,20 +69,41 @@ def run(options: "argparse.Namespace") -> int:
             given.close()
             streams.close_given()
             name = instance.unit(os.getuid(), app, number)
-            agent = Agent(lambda question, agent: ask(question, agent, relay.ends), app, number, bus) if asks else None
+            unasked: dict[str, None] = {}
+
+            def put(question: Question, agent: Agent) -> str:
+                word = ask(question, agent, relay.ends)
+                if word == ELSEWHERE:
+                    unasked[question.permission] = None
+                return word
+
+            agent = Agent(put, app, number, bus) if asks else None
             if agent:
                 with contextlib.suppress(BusError):  # it runs already; what it asks for is refused
                     agent.connect()
             relay = Relay(streams, agent)
-            return relay.run(kept, lambda: instance.init_process(name))
+            status = relay.run(kept, lambda: instance.init_process(name))
+        _tell(app, unasked)
+        return status
     except BusError as error:
-        said = error.message
+        from tau import near
+
+        said = near.said(error, app)
+        _drop_data(app)
     except (LaunchError, RelayError) as error:
         said = str(error)
     except OSError as error:
         said = f"{error.filename or 'its streams'}: {error.strerror}"
     print(printable(f"{app}: {said}"), file=sys.stderr)
     return FAILED
+
+
+def _tell(app: str, unasked: Iterable[str]) -> None:
+    """Say what an app has asked for while nobody could be asked: in a pipe one sees that it fails, not why."""
+    for name in unasked:
+        wanted = PERMISSIONS[name].plain if name in PERMISSIONS else name
+        said = f"wanted to {wanted}, and you could not be asked at this terminal; `tau agent` asks at another one"
+        print(printable(f"{app}: {said}"), file=sys.stderr)
 
 
 def _begin(app: str, how: Launch, bus: Bus) -> int:
@@ -121,7 +145,7 @@ def _how(options: "argparse.Namespace", bus: Bus) -> Launch:
             named |= set(names) if len(names) == 1 else set()
     for line in user_folders.not_attached(home, places, named):
         print(printable(f"{options.app}: {line}"), file=sys.stderr)
-    arguments = [user_folders.inside(word, places) or word for word in options.arguments]
+    arguments = [user_folders.handed_on(word, places) for word in options.arguments]
     return Launch(tuple(arguments), options.ephemeral, folders=where, folder=_begins_in(places))
 
 
@@ -135,6 +159,13 @@ def _begins_in(places: dict[str, str]) -> str:
         return ""
     found = [inside for inside in (user_folders.inside(path, places) for path in candidates) if inside]
     return found[0] if found and can_be_said(found[0]) else ""
+
+
+def _drop_data(app: str) -> None:
+    """Leave no folder for an app that could not be asked for: with something in it, it stays."""
+    if is_id(app):
+        with contextlib.suppress(OSError):
+            (user_folders.home() / data_folder(app)).rmdir()
 
 
 def _make_data(app: str) -> None:

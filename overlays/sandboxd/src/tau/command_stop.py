@@ -7,6 +7,8 @@ import select
 import signal
 import sys
 
+from tau import near
+from tau.bus import Bus, BusError
 from tau.command_ps import running
 from tau.findings import printable
 
@@ -21,10 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Stop it; returns 1 when it does not run."""
-    if not stop(options.app):
-        print(printable(f"{options.app}: does not run"), file=sys.stderr)
-        return 1
-    return 0
+    if stop(options.app):
+        return 0
+    said = "does not run"
+    with contextlib.suppress(BusError):  # nobody has to be asked for what is done here
+        said = near.missing(options.app, Bus()) or said
+    print(printable(f"{options.app}: {said}"), file=sys.stderr)
+    return 1
 
 
 def stop(app: str) -> bool:

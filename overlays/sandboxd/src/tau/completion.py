@@ -35,6 +35,11 @@ _tau() {{
     [[ $line != *[[:space:]] ]] || words+=('')
     last=$((${{#words[@]}} - 1))
     word=${{words[last]}}
+    if [[ $word =~ ^[0-9]*[\<\>] || $last -gt 1 && ${{words[last - 1]}} =~ ^[0-9]*[\<\>]+$ ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "${{word##*[<>]}}")
+        return
+    fi
     for ((number = 1; number < last; number++)); do
         each=${{words[number]}}
         if [[ -z $rest && $each == -* ]]; then
@@ -58,7 +63,10 @@ _tau() {{
     words) found=${{_tau_words[$path]-}} ;;
     none) ;;
     file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-    folder) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+    folder)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$word" | grep -Ev '(^|/)[.][^/]*$')
+        ;;
     *) found=$kind ;;
     esac
     [[ -z $found ]] || mapfile -t COMPREPLY < <(compgen -W "$found" -- "$word")

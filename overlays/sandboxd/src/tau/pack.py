@@ -54,7 +54,13 @@ def pack(
             for line in _checked(staged, folder, manifest, signer, architecture):
                 note(line)
             image = Path(work, "bundle.raw")
-            _run_repart(staged, manifest, signer, architecture, image)
+            command = _repart(staged, manifest, signer, architecture, image)
+            _run_repart(*command, "--size=auto")
+            # Once more as a disk of whole blocks, table and all, which "auto" does not make: the kernel would complain
+            # on the console of each who runs it that it can't read the last one (loop(4)).
+            size = image.stat().st_size
+            image.unlink()
+            _run_repart(*command, f"--size={size + -size % _BLOCK}")
             image.chmod(0o644)
             image.replace(target)
     except StagingError as error:
@@ -87,9 +93,10 @@ def _checked(staged: Path, folder: Path, manifest: Manifest, signer: Signer, arc
     return [f"{folder}/{line}" for line in seen.notes]
 
 
-def _run_repart(staged: Path, manifest: Manifest, signer: Signer, architecture: str, image: Path) -> None:
+def _repart(staged: Path, manifest: Manifest, signer: Signer, architecture: str, image: Path) -> list[str]:
+    """The command that makes the image, without the size."""
     seed = uuid.uuid5(_SEEDS, f"{manifest.id} {manifest.version} {architecture}")
-    done = run(
+    return [
         "systemd-repart",
         f"--definitions={_definitions(image.parent, signer)}",
         f"--copy-source={staged}",
@@ -98,11 +105,14 @@ def _run_repart(staged: Path, manifest: Manifest, signer: Signer, architecture: 
         f"--certificate={signer.certificate.resolve()}",
         f"--seed={seed}",
         "--empty=create",
-        "--size=auto",
         "--dry-run=no",
         "--offline=yes",
         str(image),
-    )
+    ]
+
+
+def _run_repart(*command: str) -> None:
+    done = run(*command)
     # A setting that it can't use is a warning only: the bundle would lack what it was for.
     if done.returncode or "ignoring" in done.stderr:
         raise PackError(f"systemd-repart failed:\n{indented(done.stderr)}")

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tau.agent import DISMISSED, ELSEWHERE, Agent, Question
-from tau.decisions import DECISIONS
+from tau.columns import wrapped
+from tau.decisions import DECISIONS, Scope
 from tau.findings import printable
 from tau.folders import PICKED
 from tau.permissions import PERMISSIONS
@@ -35,7 +36,8 @@ _MOST_SHOWN = 400
 #: How often something else than an answer may be typed.
 _ATTEMPTS = 3
 Ends = Mapping[int, Callable[[], bool]]
-_ANSWERS = {
+#: The letters, and what each is for sandboxd.
+ANSWERS = {
     "o": "allow-once",
     "s": "allow-session",
     "a": "allow-always",
@@ -43,11 +45,14 @@ _ANSWERS = {
     "v": "deny-always",
     "": DISMISSED,
 }
+#: Who writes the word means the letter.
+_WORDS = {"once": "o", "always": "a", "no": "n", "never": "v"}
 _CHOICES = """\
   o  once: as long as it runs      n  no: as long as it runs
   s  until you log out             v  never
   a  always                        Enter alone: not now
 """
+_OTHER = "That is none of them. One letter, o, s, a, n or v, and Enter; or Enter alone.\n"
 
 
 def ask(question: Question, agent: Agent, ends: Ends | None = None) -> str:
@@ -61,7 +66,7 @@ def ask(question: Question, agent: Agent, ends: Ends | None = None) -> str:
     return ELSEWHERE
 
 
-def text(question: Question) -> str:
+def text(question: Question, terminal: int) -> str:
     """Return the question as the user reads it: nothing of what others wrote is obeyed by the terminal."""
     known = PERMISSIONS.get(question.permission)
     wants = known.plain if known else question.permission
@@ -69,7 +74,8 @@ def text(question: Question) -> str:
     if len(detail) > _MOST_SHOWN:  # whose a name is, is said at its end
         detail = f"{detail[: _MOST_SHOWN // 4]} ... {detail[-_MOST_SHOWN * 3 // 4 :]}"
     detail = f": {detail}" if detail else ""
-    return f"Tau OS asks:\n{question.app} wants to {wants}{detail}\n{_CHOICES}"
+    asked = wrapped(f"{question.app} wants to {wants}{detail}", terminal)
+    return f"Tau OS asks:\n{asked}\n{_CHOICES}"
 
 
 @contextlib.contextmanager
@@ -106,7 +112,7 @@ class _Dialogue:
     def word(self) -> str:
         self._set(echo=False)
         palette = _LINUX_PALETTE if os.environ.get("TERM") == "linux" else _PALETTE
-        self._write(_RESET.format(palette=palette) + text(self._question))
+        self._write(_RESET.format(palette=palette) + text(self._question, self._terminal))
         over = self._wait(_PAUSE, keys=False)
         if over is not None:
             return over
@@ -118,8 +124,10 @@ class _Dialogue:
                 self._write("\n")
                 return over
             line = os.read(self._terminal, 256).decode(errors="replace").strip().lower()
-            if line in _ANSWERS:
-                word = _ANSWERS[line]
+            word = ANSWERS.get(_WORDS.get(line, line))
+            if word is None:
+                self._write(_OTHER)
+            else:
                 if word.startswith("allow") and _picks(self._question) and not self._pick():
                     break
                 self._write(f"{_said(word)}\n")
@@ -171,7 +179,7 @@ class _Dialogue:
             if self._agent.connection.fileno() in ready:
                 poll.unregister(self._agent.connection)
                 if self._agent.is_over(self._question):
-                    self._write("(nobody is asked any more)\n")
+                    self._write("(this is not asked any more: not now)\n")
                     return ""
             if any(over() for descriptor, over in self._ends.items() if descriptor in ready):
                 return DISMISSED
@@ -189,4 +197,6 @@ def _said(word: str) -> str:
     decision = DECISIONS.get(word)
     if decision is None:
         return "Not now."
-    return f"{'Allowed' if decision.allowed else 'Not allowed'}: {decision.scope.plain}."
+    if decision.allowed:
+        return f"Allowed: {decision.scope.plain}."
+    return "Never." if decision.scope == Scope.ALWAYS else f"Not allowed: {decision.scope.plain}."

@@ -19,7 +19,8 @@ def record_of(manifest: Manifest) -> Record:
     additions = sum(1 << list(ADDITIONS).index(each.allow) for each in manifest.seccomp)
     version = (first, second, third, fourth)
     permissions = mask_of(manifest.permissions)
-    return Record(0, manifest.id, version, permissions, additions, b"", b"", manifest.command)
+    written = len(manifest.version.split("."))
+    return Record(0, manifest.id, version, permissions, additions, b"", b"", manifest.command, written=written)
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from tau.names import is_id
 
-_MAGIC = b"TAUAPP2\n"
-#: Magic, uid, permissions, additions, four numbers of the version, three of where what lies, id, root hash, signer,
-#: length of the command.
-_FIELDS = struct.Struct("!8sIII4I3Q128s32s32sI")
+_MAGIC = b"TAUAPP3\n"
+#: Magic, uid, permissions, additions, four numbers of the version, how many of them are written, three of where what
+#: lies, id, root hash, signer, length of the command.
+_FIELDS = struct.Struct("!8sIII4II3Q128s32s32sI")
 #: What a bundle's reader writes before a record that the manifest follows: how long it is.
 LENGTH = struct.Struct("!I")
 #: Longest command with all its arguments, in bytes.
@@ -32,6 +32,7 @@ class Record(NamedTuple):
     :param root_hash: of the bundle's dm-verity, 32 bytes.
     :param signer: SHA-256 of the certificate, 32 bytes.
     :param command: the program inside of the bundle, and its first arguments.
+    :param written: how many numbers of the version its manifest has; those behind are zeros.
     :param layout: where in the bundle the file system lies, how long it is, and where its hashes lie, in bytes.
     """
 
@@ -44,17 +45,17 @@ class Record(NamedTuple):
     signer: bytes
     command: tuple[str, ...]
     layout: tuple[int, int, int] = (0, 0, 0)
+    written: int = 4
 
     @property
     def version_text(self) -> str:
-        """The version as people write it: without the zeros at its end."""
-        kept = max((index for index, number in enumerate(self.version) if number), default=0)
-        return ".".join(str(number) for number in self.version[: kept + 1])
+        """The version as its manifest has it."""
+        return ".".join(str(number) for number in self.version[: self.written])
 
     def pack(self) -> bytes:
         """Return the record as the content of its file."""
         command = b"\0".join(word.encode() for word in self.command)
-        numbers = (self.uid, self.permissions, self.additions, *self.version, *self.layout)
+        numbers = (self.uid, self.permissions, self.additions, *self.version, self.written, *self.layout)
         return _FIELDS.pack(_MAGIC, *numbers, self.app.encode(), self.root_hash, self.signer, len(command)) + command
 
 
@@ -72,9 +73,11 @@ def unpack(data: bytes) -> Record:
         raise RecordError(str(error)) from None
     if magic != _MAGIC or len(words) != length or length > MAX_COMMAND or not is_id(name) or not command[0]:
         raise RecordError("is of another form")
-    first, second, third, fourth, offset, size, hashes = numbers
+    first, second, third, fourth, written, offset, size, hashes = numbers
     version, layout = (first, second, third, fourth), (offset, size, hashes)
-    return Record(uid, name, version, permissions, additions, root_hash, signer, command, layout)
+    if not 1 <= written <= len(version) or any(version[written:]):
+        raise RecordError("has a version of another form")
+    return Record(uid, name, version, permissions, additions, root_hash, signer, command, layout, written)
 
 
 def read(path: Path) -> Record:

@@ -56,6 +56,17 @@ def inside(path: str, places: Mapping[str, str]) -> str | None:
     return max(found)[1] if found else None
 
 
+def handed_on(word: str, places: Mapping[str, str]) -> str:
+    """Return an argument as the app knows it: the path of a file in a folder that it may be given, or the word itself.
+
+    A path that leads upwards is another one inside (``../Music/song``): it is followed here, links and all.
+
+    :param places: as for :func:`inside`.
+    """
+    upwards = ".." in word.split("/") and Path(word).exists()
+    return inside(os.path.realpath(word) if upwards else word, places) or word
+
+
 def to_pick(top: Path, path: str) -> str:
     """Return a folder that a user names as a path below their home, without any link on the way.
 
@@ -93,7 +104,8 @@ def not_attached(top: Path, places: Mapping[str, str], named: Container[str]) ->
             step for step in (folder, *folder.parents) if step != top and step.is_relative_to(top) and step.is_symlink()
         ]
         if links:
-            found.append(f"can't be given {path}: {links[-1]} is a link")
+            which = "it" if links[-1] == folder else str(links[-1])
+            found.append(f"can't be given {path}: {which} is a link, and may lead anywhere; let it be a folder")
         elif not folder.is_dir():
             found += [f"can't be given {path}: it is not there"] if name in named else []
         elif why := _not_ones_own(folder, top):

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("!6H")
 _ANSWER, _OPCODE, _RECURSION = 0x8000, 0x7800, 0x0100
-FORMAT_ERROR, SERVER_FAILURE, REFUSED = 1, 2, 5
+FORMAT_ERROR, SERVER_FAILURE, NAME_ERROR, REFUSED = 1, 2, 3, 5
+#: Kinds of records that are addresses (RFC 1035, RFC 3596).
+_ADDRESSES = (1, 28)
 #: Longest message over TCP, and what of one over UDP a server takes.
 MOST_BYTES = 0xFFFF
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]+")
@@ -17,10 +19,21 @@ class DnsError(Exception):
 
 
 class Question(NamedTuple):
-    """A question for one name: `name` as people write it, safe to show, `end` where it ends in the message."""
+    """A question for one name.
+
+    :param name: as people write it, safe to show.
+    :param end: where the question ends in the message.
+    :param kind: of the records that are asked for (QTYPE).
+    """
 
     name: str
     end: int
+    kind: int
+
+    @property
+    def has_no_address(self) -> bool:
+        """Whether it is for the address of a name without a dot, like this machine's own: DNS has none (RFC 7085)."""
+        return self.kind in _ADDRESSES and "." not in self.name
 
 
 def question(message: bytes) -> Question:
@@ -48,7 +61,7 @@ def question(message: bytes) -> Question:
         labels.append(_shown(label))
     if at + 4 > len(message):
         raise DnsError("ends within its question")
-    return Question(".".join(labels) or ".", at + 4)
+    return Question(".".join(labels) or ".", at + 4, int.from_bytes(message[at : at + 2]))
 
 
 def refusal(message: bytes, code: int) -> bytes:

@@ -19,8 +19,11 @@ from tau.daemon.store import StoreError
 _UPSTREAM = ("127.0.0.1", 53)
 #: What a name is asked for with.
 _PERMISSION = "network"
-#: Seconds that the resolver may take, and that a connection may be idle.
-_SECONDS = 20
+#: Seconds that the resolver may take, that a connection may be idle, and that what could not be found out is not asked
+#: for again: who has got no answer asks some times more at once (RFC 9520; resolv.conf(5), attempts).
+_SECONDS, _IDLE, _FAILED = 10, 20, 5
+#: Most questions without an answer that are kept in mind.
+_MOST_FAILED = 1000
 #: Most questions that a connection may ask in a second; of datagrams the firewall lets no more pass (network.nft).
 _MOST_A_SECOND = 100
 #: Most questions of one link that wait, and most of its connections.
@@ -37,6 +40,8 @@ class Resolver:
         self._waiting: dict[int, int] = {}
         self._connected: collections.Counter[str] = collections.Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Until when a question of a link is answered with its failure; by the event loop's clock.
+        self._failed: dict[tuple[int, bytes], float] = {}
 
     async def serve(self, sockets: list[socket.socket]) -> None:
         """Answer on each of them from now on."""
@@ -77,12 +82,12 @@ class Resolver:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             while True:
-                async with asyncio.timeout(_SECONDS):
+                async with asyncio.timeout(_IDLE):
                     message = await _read(reader)
                 answer = await self._answer(message, address, self._over_tcp)
                 if not answer:
                     return
-                async with asyncio.timeout(_SECONDS):
+                async with asyncio.timeout(_IDLE):
                     writer.write(_LENGTH.pack(len(answer)) + answer)
                     await writer.drain()
                 # What has been read ahead is answered without waiting: others have their turn, and each its share.
@@ -94,24 +99,41 @@ class Resolver:
         if number is None or whose is None:
             return dns.refusal(message, dns.REFUSED)
         try:
-            name = dns.question(message).name
+            question = dns.question(message)
         except dns.DnsError:
             return dns.refusal(message, dns.FORMAT_ERROR)
+        if question.has_no_address:  # nobody has to be asked: it goes nowhere
+            return dns.refusal(message, dns.NAME_ERROR)
         if self._waiting.get(number, 0) >= _MOST_OF_ONE:
             return dns.refusal(message, dns.REFUSED)
         self._waiting[number] = self._waiting.get(number, 0) + 1
         try:
-            if not await self._consent.permit(whose, _PERMISSION, f"the address of {name}"):
+            if not await self._consent.permit(whose, _PERMISSION, f"the address of {question.name}"):
                 return dns.refusal(message, dns.REFUSED)
-            async with asyncio.timeout(_SECONDS):
-                answer = await upstream(message)
-            return answer if dns.answers(answer, message) else dns.refusal(message, dns.SERVER_FAILURE)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, StoreError):
+            return await self._asked((number, message[2 : question.end].lower()), message, upstream)
+        except StoreError:
             return dns.refusal(message, dns.SERVER_FAILURE)
         finally:
             self._waiting[number] -= 1
             if not self._waiting[number]:
                 del self._waiting[number]
+
+    async def _asked(self, key: tuple[int, bytes], message: bytes, upstream: Upstream) -> bytes:
+        """What the system's resolver answers; for some seconds the same failure for what has failed."""
+        clock = asyncio.get_running_loop().time
+        if self._failed.get(key, 0) > clock():
+            return dns.refusal(message, dns.SERVER_FAILURE)
+        try:
+            async with asyncio.timeout(_SECONDS):
+                answer = await upstream(message)
+            if dns.answers(answer, message):
+                return answer
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            now = clock()
+            self._failed = {each: until for each, until in self._failed.items() if until > now}
+            if len(self._failed) < _MOST_FAILED:
+                self._failed[key] = now + _FAILED
+        return dns.refusal(message, dns.SERVER_FAILURE)
 
     @staticmethod
     async def _over_udp(message: bytes) -> bytes:
