@@ -116,7 +116,11 @@ def test_keys_of_the_apps_and_other_words_are_no_answer(user: Terminal, start: s
     """That keys count only once a question has stood for a moment is seen in test_prompt.py."""
     script = f"echo ready; read x; exec python3 /app/bin/fetch.py http://{SINK}/"
     # The first line is the app's; the others were on their way when the question came.
-    answers = {"\nready\n": "a\na\na\na\n", QUESTION: "nonsense\n", "nonsense\nYour answer: ": "n\n"}
+    answers = {
+        "\nready\n": "a\na\na\na\n",
+        QUESTION: "nonsense\n",
+        r"nonsense\nThat is none of them[^\n]*\nYour answer: ": "n\n",
+    }
     shown = user.run(f'{start} sh -c "{script}"', 120, answers)[1]
     assert shown.count(QUESTION) == 2 and "Connection refused" in shown
 
@@ -125,7 +129,7 @@ def test_decided_elsewhere_meanwhile(user: Terminal, machine: Machine, start: st
     as_user = f"systemd-run --quiet --wait --pipe --uid={USER} -p PAMName=login -- tau"
     grant = f"{as_user} permissions grant {APP} network --session"
     shown = amid(user, fetch(start, f"http://{SINK}/"), lambda: machine.succeed(grant, 60))
-    assert "(this is not asked any more: not now)" in shown and "sink after" in shown
+    assert "(no longer asked: it was answered elsewhere, or two minutes are over)" in shown and "sink after" in shown
 
 
 def test_what_is_revoked_ends(user: Terminal, machine: Machine, bring: Bring, start: str) -> None:

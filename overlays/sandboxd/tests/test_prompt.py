@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pyte
 import pytest
+from tau.agent import Question
 from tau.prompt import _CHOICES as CHOICES
+from tau.prompt import text
 
 from overlays.sandboxd.author.tools import SOURCE
 
@@ -129,6 +131,15 @@ def test_no_word_is_taken_apart_at_the_edge() -> None:
     program.close()
 
 
+@pytest.mark.parametrize(
+    ("there", "told"), [(["video0"], "use the camera\n"), ([], "use the camera (there is none now)\n")]
+)
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, there: list[str], told: str) -> None:
+    monkeypatch.setattr("tau.prompt.nodes.of", lambda permission: there)
+    with Path(os.devnull).open() as nowhere:
+        assert told in text(Question(1, "org.example.app", "camera", ""), nowhere.fileno())
+
+
 def test_what_is_none_of_the_answers_is_told(asked: Asked) -> None:
     asked.until(READY)
     asked.type("y\n")
@@ -176,7 +187,7 @@ def test_it_is_over_when_nobody_asks_any_more(asked: Asked) -> None:
     asked.until(READY)
     asked.agent.send(b"6\0")
     asked.agent.send(b"7\0")
-    asked.until("(this is not asked any more: not now)")
+    asked.until("(no longer asked: it was answered elsewhere, or two minutes are over)")
     assert asked.answer() == "nothing"
 
 

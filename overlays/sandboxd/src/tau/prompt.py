@@ -18,6 +18,7 @@ from tau.columns import wrapped
 from tau.decisions import DECISIONS, Scope
 from tau.findings import printable
 from tau.folders import PICKED
+from tau.helper import nodes
 from tau.permissions import PERMISSIONS
 from tau.user_folders import FolderError
 
@@ -70,6 +71,8 @@ def text(question: Question, terminal: int) -> str:
     """Return the question as the user reads it: nothing of what others wrote is obeyed by the terminal."""
     known = PERMISSIONS.get(question.permission)
     wants = known.plain if known else question.permission
+    if known and known.nodes and not nodes.of(question.permission):
+        wants += " (there is none now)"
     detail = printable(question.detail)
     if len(detail) > _MOST_SHOWN:  # whose a name is, is said at its end
         detail = f"{detail[: _MOST_SHOWN // 4]} ... {detail[-_MOST_SHOWN * 3 // 4 :]}"
@@ -179,7 +182,7 @@ class _Dialogue:
             if self._agent.connection.fileno() in ready:
                 poll.unregister(self._agent.connection)
                 if self._agent.is_over(self._question):
-                    self._write("(this is not asked any more: not now)\n")
+                    self._write("(no longer asked: it was answered elsewhere, or two minutes are over)\n")
                     return ""
             if any(over() for descriptor, over in self._ends.items() if descriptor in ready):
                 return DISMISSED
