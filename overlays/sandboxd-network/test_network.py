@@ -66,6 +66,16 @@ def test_a_name_is_asked_for_and_leaves_when_its_user_says_so(
     assert status == 6 and "Not allowed: as long as it runs." in shown
     assert "curl: (6) Could not resolve host: fetch.example.org" in shown
     assert decisions(user, "org.tauos.fetch") == {"network": "ask", "lan": "ask"}
+    # Granted, and revoked while it is connected, waiting for what is typed or said.
+    user.succeed("tau permissions grant org.tauos.fetch network; mkfifo /tmp/typed", 60)
+    connect = f"tau run org.tauos.fetch telnet://{SINK}:25 </tmp/typed >/tmp/heard 2>&1"
+    user.succeed(f"{connect} & exec 9>/tmp/typed", 60)
+    sink.wait_for("tcp/25", since=arrived, timeout=60)
+    shown = user.succeed("tau permissions deny org.tauos.fetch network; wait $!; echo curl-gave-$?", 120)
+    assert "curl-gave-56" in shown and "Software caused connection abort" in machine.succeed("cat /tmp/heard")
+    assert user.run(fetching, 120)[0] == 6
+    user.succeed("tau remove org.tauos.fetch", 60)
+    assert user.run(fetching, 60)[0] == 125
 
 
 def test_an_address_waits_and_goes_on_or_is_refused(user: Terminal, start: str, capture: Capture, sink: Sink) -> None:

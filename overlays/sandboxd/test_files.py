@@ -131,7 +131,7 @@ def test_what_is_revoked_is_gone_whoever_keeps_it_open(
 
 
 def test_a_camera(user: Terminal, machine: Machine, sample: Callable[[str], str]) -> None:
-    """The kernel's virtual one, by a program that takes a picture: asked, denied, granted, revoked while it is open."""
+    """The kernel's virtual one, by a program that takes pictures: asked, denied, granted, revoked live, removed."""
     user.succeed(f"tau install --yes {sample('org.tauos.camera')}", 120)
     grab = "tau run org.tauos.camera >/tmp/shot.png"
     assert user.run(grab, 120, asked(("use the camera \\(there is none now\\)", "")))[0] == 1
@@ -141,8 +141,17 @@ def test_a_camera(user: Terminal, machine: Machine, sample: Callable[[str], str]
     assert user.run(grab, 120, asked(("use the camera", "a")))[0] == 0
     picture = machine.succeed("head -c 24 /tmp/shot.png | od -An -v -tx1").split()
     assert bytes.fromhex("".join(picture[:8])) == b"\x89PNG\r\n\x1a\n" and int("".join(picture[16:20]), 16) == 320
-    user.succeed("tau permissions deny org.tauos.camera camera", 60)
+    shown = user.succeed(
+        "tau run org.tauos.camera --every 1 >/tmp/shots 2>/tmp/said </dev/null &"
+        " until [ $(grep -ac IHDR /tmp/shots) -gt 1 ]; do sleep 0.2; done; "
+        "tau permissions deny org.tauos.camera camera --keep; wait $!; echo it-gave-$?",
+        240,
+    )
+    assert "org.tauos.camera runs. It can open nothing more" in shown and "it-gave-1" in shown
+    assert "camera: you have not allowed the camera" in machine.succeed("cat /tmp/said")
     assert user.run(grab, 120)[0] == 1
+    user.succeed("tau remove org.tauos.camera", 60)
+    assert user.run(grab, 60)[0] == 125
 
 
 def test_devices_that_are_revoked(user: Terminal, machine: Machine, bring: Bring) -> None:

@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import re
 import struct
 import wave
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def sound(machine: Machine, path: str) -> tuple[tuple[int, int, int], bytes]:
 
 
 def test_a_media_converter(user: Terminal, machine: Machine, sample: Callable[[str], str]) -> None:
-    """Asked, denied, granted, with files that it may not read, revoked, removed: each said in words, or converted."""
+    """Asked, denied, granted, with files that it may not read, revoked live, removed; each said in words."""
     user.succeed(f"tau install --yes {sample(MEDIA)}; mkdir ~/Music", 120)
     machine.run("cat >/var/tmp/tone.wav", stdin=tone())
     user.succeed("for f in Music/song Music/.hidden song; do cp /var/tmp/tone.wav ~/$f.wav; done")
@@ -61,7 +62,12 @@ def test_a_media_converter(user: Terminal, machine: Machine, sample: Callable[[s
         user.succeed(f"{CONVERT} - <~/{path} | cmp - /tmp/song.flac", 120)
     assert user.run(f"{CONVERT} - </etc/os-release >/tmp/out", 120)[0] == 1, "it converts anything"
 
-    user.succeed(f"tau permissions deny {MEDIA} filesystem:ro", 60)
+    # Revoked while it waits for the rest of a file that it has open: that stays open, and so its user has it ended.
+    user.succeed("mkfifo ~/Music/slow.wav", 60)
+    user.succeed(f"{CONVERT} ~/Music/slow.wav >/tmp/out </dev/null & exec 9>~/Music/slow.wav", 120)
+    shown = user.succeed(f"tau permissions deny {MEDIA} filesystem:ro --stop; wait $!; echo it-gave-$?", 120)
+    assert f"{MEDIA} runs. It can open nothing more" in shown and re.search("it-gave-(1|143)$", shown, re.MULTILINE)
+    assert machine.succeed("stat -c %s /tmp/out") == "0"
     status, shown = user.run(convert, 120)
     assert status == 1 and DENIED in shown
     piped = f"cat ~/Music/song.wav | {CONVERT} - | {BACK} - | cat >/tmp/piped.wav"

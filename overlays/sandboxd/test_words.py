@@ -1,6 +1,7 @@
 """Attacks by words: names, manifests, settings of a shell, messages of the bus; and asking too much, or too often."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_an_update_that_asks_for_more_has_to_ask(user: Terminal, machine: Machin
         120,
     )
     shown = user.succeed(f"tau install --yes {bring('more', version='2', permissions=[few, more])}", 120)
-    assert "home folder, without hidden files (new)" in shown
+    assert re.search(r"home folder, without hidden files\s+\(new\)\n", shown), shown
     assert decisions(user) == {few: "allowed always", more: "ask"}
     # Of the version that runs, nothing has changed.
     user.succeed("echo >&9; until [ -s /tmp/old ]; do sleep 0.2; done", 60)

@@ -52,6 +52,13 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield one, other
 
 
+def test_who_goes_without_having_read_the_answer_has_gone() -> None:
+    with pair() as (one, other):
+        wire.send_answer(one, wire.Answer(Status.DONE), [])
+        other.close()
+        assert wire.receive_request(one) is None
+
+
 @given(_records)
 def test_a_record_is_read_as_it_was_written(written: Record) -> None:
     assert record.unpack(written.pack()) == written

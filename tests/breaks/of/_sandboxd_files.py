@@ -64,6 +64,6 @@ FILES = [
         "test_a_media_converter",
         "a file keeps the name that its user gives it",
         "== 0",
-        guest=edited("command_run", "s/user_folders.inside(word, places) or word/word/"),
+        guest=edited("command_run", "s/user_folders.handed_on(word, places)/word/"),
     ),
 ]

@@ -200,7 +200,7 @@ BREAKS = [
     Break(
         "test_a_sandboxd_that_hangs_is_replaced",
         "nobody watches it",
-        "watchdog",
+        "Watchdog",
         guest=unit("sandboxd.service", "[Service]", "WatchdogSec=0"),
     ),
     Break(

@@ -43,7 +43,7 @@ BREAKS = [
         "whatever is typed is a yes",
         "== 2",
         guest=edited(
-            "prompt", 's/^            if line in _ANSWERS:/            line = line if line in _ANSWERS else "a"\\n&/'
+            "prompt", 's/^            word = ANSWERS.get/            line = line if line in ANSWERS else "a"\\n&/'
         ),
     ),
     Break(

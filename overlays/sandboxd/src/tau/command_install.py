@@ -12,7 +12,7 @@ from tau.columns import wrapped
 from tau.command_list import Installed, installed
 from tau.findings import printable
 from tau.folders import PICKED
-from tau.manifest import Manifest, check
+from tau.manifest import FILE_NAME, Manifest, check
 from tau.permissions import PERMISSIONS
 from tau.prompt import ANSWERS
 from tau.status import Status
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
                 _fail(f"{manifest.id}: {permission}: {error.message}")
     except BusError as error:
         _fail(f"{options.bundle}: {error.message}")
-        if error.name == error_name(Status.BAD_BUNDLE):
+        if error.name == error_name(Status.BAD_BUNDLE) and not error.message.startswith(FILE_NAME):
             _fail("An app is one file, as its author has packed it. Has all of it arrived? Fetch it again.")
         return 1
     finally:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,12 +68,12 @@ def run(options: "argparse.Namespace") -> int:
             given.close()
             streams.close_given()
             name = instance.unit(os.getuid(), app, number)
-            unasked: dict[str, None] = {}
+            unasked: set[str] = set()
 
             def put(question: Question, agent: Agent) -> str:
                 word = ask(question, agent, relay.ends)
                 if word == ELSEWHERE:
-                    unasked[question.permission] = None
+                    unasked.add(question.permission)
                 return word
 
             agent = Agent(put, app, number, bus) if asks else None
@@ -83,7 +82,7 @@ def run(options: "argparse.Namespace") -> int:
                     agent.connect()
             relay = Relay(streams, agent)
             status = relay.run(kept, lambda: instance.init_process(name))
-        _tell(app, unasked)
+        _tell(app, unasked, bus)
         return status
     except BusError as error:
         from tau import near
@@ -98,12 +97,19 @@ def run(options: "argparse.Namespace") -> int:
     return FAILED
 
 
-def _tell(app: str, unasked: Iterable[str]) -> None:
-    """Say what an app has asked for while nobody could be asked: in a pipe one sees that it fails, not why."""
-    for name in unasked:
-        wanted = PERMISSIONS[name].plain if name in PERMISSIONS else name
-        said = f"wanted to {wanted}, and you could not be asked at this terminal; `tau agent` asks at another one"
-        print(printable(f"{app}: {said}"), file=sys.stderr)
+def _tell(app: str, unasked: set[str], bus: Bus) -> None:
+    """Say what an app has asked for while nobody could be asked here, nor has decided it elsewhere: in a pipe one sees
+    that it fails, not why.
+    """
+    here = []
+    if unasked:
+        with contextlib.suppress(BusError):  # the app has run, and its status is what counts
+            here = declared(bus)
+    for each in here:
+        if (each.app, each.decision) == (app, "ask") and each.permission in unasked and each.permission in PERMISSIONS:
+            wanted = PERMISSIONS[each.permission].plain
+            said = f"wanted to {wanted}, and you could not be asked at this terminal; `tau agent` asks at another one"
+            print(printable(f"{app}: {said}"), file=sys.stderr)
 
 
 def _begin(app: str, how: Launch, bus: Bus) -> int:

@@ -1,5 +1,7 @@
 """What was likely meant by the name of an app or of a permission that is none."""
 
+from collections.abc import Iterable
+
 from tau.bus import Bus, BusError
 from tau.bus_names import error_name
 from tau.command_list import installed
@@ -14,21 +16,23 @@ def missing(app: str, bus: Bus) -> str:
     :raises BusError: when sandboxd can't be asked.
     """
     here = installed(bus)
-    if app in here:
-        return ""
-    last = [each for each in here if each.rpartition(".")[2] == app]
-    close = last[0] if last else nearest(app, here)
-    return f"is not installed; {f'did you mean {close}?' if close else '`tau list` shows your apps'}"
+    return "" if app in here else f"is not installed{_meant(app, here)}"
 
 
 def said(error: BusError, app: str) -> str:
-    """Return what sandboxd has said of an app, and where that is not there, which may have been meant."""
+    """Return what has been said of an app, and where that is not there, which may have been meant."""
     if error.name != error_name(Status.NOT_THERE):
         return error.message
     try:
-        return missing(app, Bus()) or error.message
+        return error.message + _meant(app, installed(Bus()))
     except BusError:
         return error.message
+
+
+def _meant(app: str, here: Iterable[str]) -> str:
+    last = [each for each in here if each.rpartition(".")[2] == app]
+    close = last[0] if last else nearest(app, here)
+    return f"; did you mean {close}?" if close else "; `tau list` shows your apps"
 
 
 def permission(wrong: str) -> str | None:

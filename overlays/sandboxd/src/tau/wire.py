@@ -108,7 +108,10 @@ def receive_request(connection: socket.socket) -> tuple[Request, list[int]] | No
 
     :raises ProtocolError: for anything else. The files that came with it are closed.
     """
-    data, files = _receive(connection, _REQUEST.size)
+    try:
+        data, files = _receive(connection, _REQUEST.size)
+    except ConnectionResetError:  # it has gone without having read the last answer
+        return None
     if not data:
         return None
     try:

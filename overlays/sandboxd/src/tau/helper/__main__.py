@@ -75,6 +75,8 @@ def _connection(connection: socket.socket) -> int:
             send_answer(connection, answer, answers)
             if started and asked:
                 started.become(asked, files[0])
+        except BrokenPipeError:
+            return 0  # sandboxd has gone: nobody takes the answer
         finally:
             if started:
                 started.forget()
