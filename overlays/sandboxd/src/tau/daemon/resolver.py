@@ -19,9 +19,10 @@ from tau.daemon.store import StoreError
 _UPSTREAM = ("127.0.0.1", 53)
 #: What a name is asked for with.
 _PERMISSION = "network"
-#: Seconds that the resolver may take, that a connection may be idle, and that what could not be found out is not asked
-#: for again: who has got no answer asks some times more at once (RFC 9520; resolv.conf(5), attempts).
-_SECONDS, _IDLE, _FAILED = 10, 20, 5
+#: Seconds that the resolver may take, which after a pause finds its connections dead and makes others; that a
+#: connection may be idle; and that what could not be found out is not asked for again: who has got no answer asks
+#: some times more at once (RFC 9520; resolv.conf(5), attempts).
+_SECONDS, _IDLE, _FAILED = 20, 20, 5
 #: Most questions without an answer that are kept in mind.
 _MOST_FAILED = 1000
 #: Most questions that a connection may ask in a second; of datagrams the firewall lets no more pass (network.nft).
