@@ -68,7 +68,7 @@ def test_a_name_is_asked_for_and_leaves_when_its_user_says_so(
     assert decisions(user, "org.tauos.fetch") == {"network": "ask", "lan": "ask"}
     # Granted, and revoked while it is connected: a server of FTP speaks first, and this one has nothing to say.
     user.succeed("tau permissions grant org.tauos.fetch network", 60)
-    user.succeed(f"tau run org.tauos.fetch ftp://{SINK}:25/ </dev/null >/tmp/heard 2>&1 &", 60)
+    user.succeed(f"{{ tau run org.tauos.fetch ftp://{SINK}:25/ </dev/null >/tmp/heard 2>&1 & }}", 60)
     sink.wait_for("tcp/25", since=arrived, timeout=60)
     shown = user.succeed("tau permissions deny org.tauos.fetch network; wait $!; echo curl-gave-$?", 120)
     assert "curl-gave-56" in shown and "Software caused connection abort" in machine.succeed("cat /tmp/heard")
