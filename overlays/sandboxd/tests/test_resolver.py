@@ -113,34 +113,6 @@ def test_of_what_has_no_address_nobody_is_asked(upstream: list[bytes]) -> None:
     told(story)
 
 
-def test_what_could_not_be_found_out_is_not_asked_for_again_at_once(
-    upstream: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a network each try would take as long as the first, and programs try five times (RFC 9520)."""
-    monkeypatch.setattr("tau.daemon.resolver._SECONDS", 0.2)
-    monkeypatch.setattr("tau.daemon.resolver._FAILED", 1)
-    tries = []
-
-    async def silent(message: bytes) -> bytes:
-        tries.append(message)
-        await asyncio.sleep(60)
-        return b""
-
-    monkeypatch.setattr(Resolver, "_over_udp", staticmethod(silent))
-    other = QUERY.replace(b"www", b"ftp")
-
-    async def story(server: Server) -> None:
-        server.consent.answer.set_result(True)
-        for each in (QUERY, b"\0\1" + QUERY[2:], QUERY.replace(b"www", b"WWW"), other):
-            assert (await server.ask(each))[3] & 0x0F == dns.SERVER_FAILURE
-        assert tries == [QUERY, other]
-        await asyncio.sleep(1)
-        await server.ask(QUERY)
-        assert tries == [QUERY, other, QUERY]
-
-    told(story)
-
-
 def test_over_a_connection(upstream: list[bytes]) -> None:
     async def story(server: Server) -> None:
         server.consent.answer.set_result(True)

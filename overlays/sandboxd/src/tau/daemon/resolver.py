@@ -19,12 +19,9 @@ from tau.daemon.store import StoreError
 _UPSTREAM = ("127.0.0.1", 53)
 #: What a name is asked for with.
 _PERMISSION = "network"
-#: Seconds that the resolver may take, which after a pause finds its connections dead and makes others; that a
-#: connection may be idle; and that what could not be found out is not asked for again: who has got no answer asks
-#: some times more at once (RFC 9520; resolv.conf(5), attempts).
-_SECONDS, _IDLE, _FAILED = 20, 20, 5
-#: Most questions without an answer that are kept in mind.
-_MOST_FAILED = 1000
+#: Seconds that the resolver may take: after a pause it finds its connections dead and makes others, and who has got no
+#: answer asks some times more (resolv.conf(5), attempts). Seconds that a connection may be idle.
+_SECONDS, _IDLE = 10, 20
 #: Most questions that a connection may ask in a second; of datagrams the firewall lets no more pass (network.nft).
 _MOST_A_SECOND = 100
 #: Most questions of one link that wait, and most of its connections.
@@ -41,8 +38,6 @@ class Resolver:
         self._waiting: dict[int, int] = {}
         self._connected: collections.Counter[str] = collections.Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Until when a question of a link is answered with its failure; by the event loop's clock.
-        self._failed: dict[tuple[int, bytes], float] = {}
 
     async def serve(self, sockets: list[socket.socket]) -> None:
         """Answer on each of them from now on."""
@@ -111,30 +106,15 @@ class Resolver:
         try:
             if not await self._consent.permit(whose, _PERMISSION, f"the address of {question.name}"):
                 return dns.refusal(message, dns.REFUSED)
-            return await self._asked((number, message[2 : question.end].lower()), message, upstream)
-        except StoreError:
+            async with asyncio.timeout(_SECONDS):
+                answer = await upstream(message)
+            return answer if dns.answers(answer, message) else dns.refusal(message, dns.SERVER_FAILURE)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, StoreError):
             return dns.refusal(message, dns.SERVER_FAILURE)
         finally:
             self._waiting[number] -= 1
             if not self._waiting[number]:
                 del self._waiting[number]
-
-    async def _asked(self, key: tuple[int, bytes], message: bytes, upstream: Upstream) -> bytes:
-        """What the system's resolver answers; for some seconds the same failure for what has failed."""
-        clock = asyncio.get_running_loop().time
-        if self._failed.get(key, 0) > clock():
-            return dns.refusal(message, dns.SERVER_FAILURE)
-        try:
-            async with asyncio.timeout(_SECONDS):
-                answer = await upstream(message)
-            if dns.answers(answer, message):
-                return answer
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            now = clock()
-            self._failed = {each: until for each, until in self._failed.items() if until > now}
-            if len(self._failed) < _MOST_FAILED:
-                self._failed[key] = now + _FAILED
-        return dns.refusal(message, dns.SERVER_FAILURE)
 
     @staticmethod
     async def _over_udp(message: bytes) -> bytes:
