@@ -13,6 +13,7 @@ from image.paths import Paths
 from image.plan import Plan
 from image.toolbox import Toolbox, is_built
 from overlays.sandboxd.author.bundled import assemble
+from overlays.sandboxd.author.samples import SAMPLES
 from overlays.sandboxd.author.tools import Tools
 from qemu.machine import Machine
 from qemu.terminal import Terminal
@@ -23,7 +24,7 @@ APP = "org.example.app"
 PROGRAM = '#!/bin/sh\n[ $# -gt 0 ] || exec echo "hello from $0"\nexec "$@"\n'
 #: What the user's answer follows.
 QUESTION = "Your answer: "
-PROBES, SAMPLES = Path(__file__).parent / "probes", Path(__file__).parent / "samples"
+PROBES = Path(__file__).parent / "probes"
 Bring = Callable[..., str]
 
 

@@ -16,7 +16,7 @@ from image.overlay import Architecture
 from image.progress import Progress
 from overlays.sandboxd.author import bundled
 from overlays.sandboxd.author.bundled import LIST, Wanted, assemble, fetch, read_list
-from overlays.sandboxd.conftest import SAMPLES
+from overlays.sandboxd.author.samples import SAMPLES
 
 #: What each package of the false archive holds: a link where its text begins with "->".
 PACKAGES = {

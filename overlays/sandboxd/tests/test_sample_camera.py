@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overlays.sandboxd.conftest import SAMPLES
+from overlays.sandboxd.author.samples import SAMPLES
 
 DEVICE = "/dev/video0"
 

@@ -10,15 +10,10 @@ from tau.findings import nearest, quoted
 Actions = argparse._SubParsersAction
 
 
-def add_action(
-    actions: "Actions[argparse.ArgumentParser]", name: str, summary: str, notes: str | None = None
-) -> argparse.ArgumentParser:
-    """Add a word that is chosen after a command, whose --help says what it is for, too.
-
-    :param notes: what stands below its help.
-    """
+def add_action(actions: "Actions[argparse.ArgumentParser]", name: str, summary: str) -> argparse.ArgumentParser:
+    """Add a word that is chosen after a command, whose --help says what it is for, too."""
     description = f"{summary[:1].upper()}{summary[1:]}."
-    return actions.add_parser(name, help=summary, description=description, epilog=notes, allow_abbrev=False)
+    return actions.add_parser(name, help=summary, description=description, allow_abbrev=False)
 
 
 def parsed(arguments: Sequence[str], known: Mapping[str, tuple[str, str]]) -> argparse.Namespace:
