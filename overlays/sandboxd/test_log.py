@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from overlays.sandboxd.conftest import APP
-from overlays.sandboxd.test_run import LEFT
+from overlays.sandboxd.test_run import KEPT, LEFT
 from qemu.machine import Machine
 from qemu.terminal import USER, Terminal
 
@@ -76,7 +76,7 @@ def test_one_that_is_left_to_itself(user: Terminal, machine: Machine, start: str
     user.succeed(f"until tau log {APP} | grep 'ends: status 3'; do sleep 0.5; done", 60)
     user.succeed(f"tau run --background {APP} sleep 999", 120)
     user.log_out()
-    machine.wait_until(f'test -z "$({LEFT})"', 90)
+    machine.wait_until(f'test -z "$({LEFT}; {KEPT})"', 90)
 
 
 def test_nobody_reads_anothers(user: Terminal, machine: Machine, start: str) -> None:

@@ -16,11 +16,14 @@ pytestmark = [pytest.mark.row(10), pytest.mark.destructive, pytest.mark.xdist_gr
 DATA = f"/home/{USER}/.local/share/tau/{APP}"
 #: What must not be left when nothing runs.
 LEFT = (
-    "systemctl list-units --all --no-legend --plain 'app-tau-*' 'tau-app@*' 'tau-files@*';"
-    " grep -E '/run/tau/(apps|attached)/' /proc/mounts;"
+    "systemctl list-units --all --no-legend --plain 'app-tau-*' 'tau-files@*'; grep /run/tau/attached/ /proc/mounts;"
+    " find /run/tau/attached /run/tau/pipes /run/tau/instances -mindepth 1; find /sys/fs/cgroup -name 'app-tau-*'"
+)
+#: And what stays of an app until its user has logged out, or it is removed: files that are mounted, and a profile.
+KEPT = (
+    "systemctl list-units --all --no-legend --plain 'tau-app@*' 'tau-kept@*'; grep /run/tau/apps/ /proc/mounts;"
     " grep '^tau-app-' /sys/kernel/security/apparmor/profiles; losetup --list --noheadings; dmsetup ls | grep -v ^root;"
-    " find /run/tau/apps /run/tau/attached /run/tau/pipes /run/tau/instances -mindepth 1;"
-    " ls -d /sys/fs/cgroup/apps.slice/*.service"
+    " find /run/tau/apps -mindepth 1"
 )
 EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT = 1, 38, 93, 97
 
@@ -171,7 +174,7 @@ UNCHECKED = """
 import sys
 sys.path.insert(0, "/usr/lib/tau/python")
 from tau import cli, command_run
-command_run._make_data = lambda app: None
+command_run._make_data = lambda app: 1
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -181,15 +184,16 @@ def test_data_that_lead_elsewhere(user: Terminal, machine: Machine, start: str, 
     """A folder that everybody may read, in one that nobody may enter: root mounts, and must not be led there."""
     machine.succeed("mkdir -p -m 700 /var/lib/private-to-root && install -d -m 777 /var/lib/private-to-root/open")
     machine.succeed("ln -s private-to-root/open /var/lib/other")
-    user.succeed(f"mkdir -p {DATA.rpartition('/')[0]} && ln -s {target} {DATA}")
+    # Not after the first start either, from which they are mounted.
+    user.succeed(f"{start} true; mv {DATA} ~/before && ln -s {target} {DATA}", 120)
     status, shown = user.run(f"{start} touch here", 120)
     assert status == 125 and f"{APP}: its data can't lie in {DATA}: {DATA} is a link\n" in shown
     # So says the user's own program. Whoever starts another in its place gets no further.
     machine.run("cat >/var/tmp/unchecked.py", stdin=UNCHECKED.encode())
     status, shown = user.run(f"python3 -I /var/tmp/unchecked.py run {APP} touch here", 120)
     assert status == 125 and f"{APP}: could not be started; `tau log` may say why\n" in shown
-    assert machine.succeed("ls /var/lib/private-to-root/open") == ""
-    assert machine.succeed(f"{LEFT}; true") == ""
+    assert machine.succeed(f"ls /var/lib/private-to-root/open; ls /home/{USER}/before") == ""
+    assert machine.succeed(f"{LEFT}; {KEPT}; true") == ""
 
 
 def test_it_takes_no_more_than_its_share(user: Terminal, start: str) -> None:
@@ -209,12 +213,35 @@ def test_nothing_is_left(user: Terminal, machine: Machine, start: str) -> None:
     machine.wait_until(f'test -z "$({LEFT})"', 60)
 
 
+def test_what_is_kept_of_an_app(user: Terminal, machine: Machine, bring: Bring) -> None:
+    """Its files stay mounted for its next start: one set, of the version that is installed, with the data of now."""
+    mounted, loaded = "grep -c ' erofs ' /proc/mounts", "journalctl -qu 'tau-app@*' | grep -c Finished"
+    before = int(machine.succeed(mounted))
+    user.succeed(f"tau install --yes {bring('app', version='1.0')}; tau run {APP} sh -c 'echo one >file'", 120)
+    user.succeed(f"tau run {APP} true; tau run {APP} true", 120)
+    assert machine.succeed(loaded) == "1" and int(machine.succeed(mounted)) == before + 1
+    # Its user puts back what they have saved, say.
+    user.succeed(f"cp -a {DATA} ~/saved; mv {DATA} ~/old; mv ~/saved {DATA}; echo two >{DATA}/file", 60)
+    assert "two" in user.succeed(f"tau run {APP} sh -c 'cat file; echo three >file'", 120)
+    assert machine.succeed(f"cat {DATA}/file /home/{USER}/old/file") == "three\none"
+    # An update: what runs goes on as it was, and of the version before nothing is kept when it has ended.
+    newer = bring("newer", version="1.1", programs={"new": "#!/bin/sh\necho newer\n"})
+    user.succeed(
+        f"tau run --background {APP} sleep 999; tau install --yes {newer}; tau run {APP} new | grep newer", 120
+    )
+    assert int(machine.succeed(mounted)) == before + 2
+    user.succeed(f"tau ps | grep {APP}; tau stop {APP}", 60)
+    machine.wait_until(f"[ $({mounted}) = {before + 1} ]", 60)
+    user.succeed(f"tau remove {APP}", 60)
+    assert machine.succeed(f"{KEPT}; true") == ""
+
+
 def test_a_removal_ends_what_runs(user: Terminal, machine: Machine, start: str) -> None:
     status, shown = user.run(
         f"{start} sleep 99 & until tau ps | grep {APP}; do sleep 0.2; done; tau remove {APP}; wait $!", 120
     )
     assert "is removed" in shown and status != 0
-    machine.wait_until(f'test -z "$({LEFT})"', 60)
+    machine.wait_until(f'test -z "$({LEFT}; {KEPT})"', 60)
 
 
 @pytest.mark.row(5)
@@ -224,7 +251,7 @@ def test_a_logout_ends_it_and_locks_the_home(user: Terminal, machine: Machine, s
     )
     user.log_out()
     machine.wait_until(f"fscrypt status /home/{USER} | grep -q 'Unlocked: No'", 90)
-    assert machine.succeed(f"{LEFT}; true") == ""
+    assert machine.succeed(f"{LEFT}; {KEPT}; true") == ""
     assert machine.fail(f"cat {DATA}/file 2>&1; ls {DATA}")
 
 

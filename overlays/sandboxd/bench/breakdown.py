@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from overlays.sandboxd.bench.measure import Run
 from qemu.machine import Machine
 
-# systemd's own messages (sd-messages.h): a unit's start has begun or is done, it has ended, its stop is done.
+# systemd's own messages (sd-messages.h): a unit's start has begun or is done, it has ended.
 _STARTING, _STARTED = "7d4958e842da4a758f6c1cdc7b36dcc5", "39f53479d3a045ac8e11786248231fbf"
-_ENDED, _STOPPED = "7ad2d189f7e94e70a38c781354912448", "9d1aaa27d60140bd96365438aad20286"
-#: What is looked for, in its order: how the unit's name begins, the message, and in words what has come to pass by
-#: then. Each begins where the one before has ended; one that does not come to pass adds its time to the next.
+_ENDED = "7ad2d189f7e94e70a38c781354912448"
+#: What is looked for, in its order: how the unit's name begins (or one of several ways), the message, and in words what
+#: has come to pass by then. Each begins where the one before has ended; what does not come to pass is no step.
 _MARKS = (
-    ("tau-app@", _STARTING, "`tau` has asked sandboxd, the helper has found out how, and has told PID 1"),
-    ("tau-app@", _STARTED, "the app's files are mounted, its profile is loaded (first instance alone)"),
+    (("tau-app@", "app-tau-"), _STARTING, "`tau` has asked sandboxd, the helper has found out how, and has told PID 1"),
+    (
+        "tau-app@",
+        _STARTED,
+        "the app's files are mounted, its profile is loaded (the first since the login alone)",
+    ),
     ("app-tau-", _STARTING, "PID 1 begins the app's unit"),
     ("app-tau-", _STARTED, "namespaces, mounts and filters are made, its first process runs"),
     ("app-tau-", _ENDED, "the app's init, its second filter and its program have run"),
 )
 _TOLD = "`tau` has learnt of the end, and has ended"
-_AFTER = ("tau-app@", _STOPPED, "(afterwards, nobody waits for it) files and profile are gone")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Event:
 
 def events(machine: Machine) -> list[Event]:
     """Return all that PID 1 has said of units since the boot, in its order."""
-    wanted = " ".join(f"MESSAGE_ID={each}" for each in (_STARTING, _STARTED, _ENDED, _STOPPED))
+    wanted = " ".join(f"MESSAGE_ID={each}" for each in (_STARTING, _STARTED, _ENDED))
     fields = "MESSAGE_ID,UNIT"
     return parse(machine.succeed(f"journalctl --boot --output=json --output-fields={fields} _PID=1 {wanted}", 300))
 
@@ -55,7 +58,7 @@ def steps(runs: Sequence[Run], said: Sequence[Event]) -> list[tuple[str, float]]
 
     What happens in some of the starts alone is told when it does in most of them.
     """
-    found: dict[str, list[float]] = {words: [] for words in (*(mark[2] for mark in _MARKS), _TOLD, _AFTER[2])}
+    found: dict[str, list[float]] = {words: [] for words in (*(mark[2] for mark in _MARKS), _TOLD)}
     for run in runs:
         last = run.began
         for prefix, message, words in _MARKS:
@@ -65,10 +68,4 @@ def steps(runs: Sequence[Run], said: Sequence[Event]) -> list[tuple[str, float]]
                 found[words].append(at - last)
                 last = at
         found[_TOLD].append(run.ended - last)
-        prefix, message, words = _AFTER
-        after = [each.seconds for each in said if each.message == message and each.unit.startswith(prefix)]
-        # Of this one, and not of the next: there is a minute at most between them.
-        gone = next((each for each in after if run.ended <= each <= run.ended + 60), None)
-        if gone is not None:
-            found[words].append(gone - run.ended)
     return [(words, statistics.median(took)) for words, took in found.items() if len(took) * 2 > len(runs)]

@@ -11,8 +11,10 @@ from qemu.terminal import Terminal
 
 _MOST_SECONDS = 600
 TAU, FLATPAK = "tau run", "flatpak run"
-#: The same, while an instance of the app runs in the sandbox of ours.
-TAU_AGAIN, FLATPAK_AGAIN = "tau run again", "flatpak run again"
+#: The same, where it is the app's first start since its user has logged in.
+TAU_FIRST, FLATPAK_FIRST = "tau run, first", "flatpak run, beside it"
+#: Takes away what the start before has left for the next one (tau-kept@.target).
+_FORGET = "systemctl stop 'tau-kept@*.target' 'tau-app@*.service'"
 BWRAP, PYTHON, SYSTEMD_RUN, CONFINED = "bwrap", "python3", "systemd-run", "systemd-run, confined"
 _NAMESPACES = (
     *("--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib"),
@@ -78,21 +80,20 @@ def rounds(machine: Machine, user: Terminal, count: int, tell: Callable[[str], N
     return found
 
 
-def again(machine: Machine, user: Terminal, count: int, tell: Callable[[str], None]) -> dict[str, list[Run]]:
-    """Start the app so many times while an instance of it runs: its files are mounted, its profile is there.
+def first(machine: Machine, user: Terminal, count: int, tell: Callable[[str], None]) -> dict[str, list[Run]]:
+    """Start the app so many times as after a login: its files are not mounted, its profile is not loaded.
 
     :param tell: called with a line after each round.
 
     :raises MachineError: when it fails.
     """
-    user.succeed(f"tau run --background {APP} sleep infinity", _MOST_SECONDS)
-    commands = {TAU_AGAIN: BY_USER[TAU], FLATPAK_AGAIN: BY_USER[FLATPAK]}
+    commands = {TAU_FIRST: BY_USER[TAU], FLATPAK_FIRST: BY_USER[FLATPAK]}
     found: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(count):
+        machine.succeed(_FORGET, _MOST_SECONDS)
         for name, run in _as_user(machine, user, commands).items():
             found[name].append(run)
         _tell_of(number, found, tell)
-    user.succeed(f"tau stop {APP}", _MOST_SECONDS)
     return found
 
 

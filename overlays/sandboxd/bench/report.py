@@ -30,14 +30,14 @@ class Found:
     """All that was measured.
 
     :param runs: of each program, by name (:mod:`overlays.sandboxd.bench.measure`).
-    :param steps: of a `tau run`, with the seconds of each.
+    :param steps: of a `tau run`, with the seconds of each, by the run's name.
     :param idle: the resident processes when no app runs, and `one` when one does.
     :param versions: of the packages that Flatpak is made of, by name.
     :param memory: MiB of the machine, and what it ran on (`accel`): conditions of the measurement.
     """
 
     runs: Mapping[str, Sequence[Run]]
-    steps: Sequence[tuple[str, float]]
+    steps: Mapping[str, Sequence[tuple[str, float]]]
     idle: Sequence[Process]
     one: Sequence[Process]
     crowd: Crowd
@@ -50,7 +50,7 @@ class Found:
         (words, name, aim), *others = _WITH
         return [
             self._beside(words, name, measure.TAU, aim),
-            self._beside("the same, while an instance of the app runs", measure.FLATPAK_AGAIN, measure.TAU_AGAIN),
+            self._beside("the same, the first start since the login", measure.FLATPAK_FIRST, measure.TAU_FIRST),
             self._beside("the same, processor time until the machine is at rest", name, measure.TAU, busy=True),
             *(self._beside(words, name, measure.TAU, aim) for words, name, aim in others),
         ]
@@ -59,6 +59,12 @@ class Found:
         """Compare two runs' seconds, or the processor time that they took."""
         theirs, taken = ([run.busy if busy else run.seconds for run in self.runs[name]] for name in (other, ours))
         return Comparison(words, theirs, taken, "s", aim, by_turns=True)
+
+    def steps_of_both(self) -> list[dict[str, str]]:
+        """Return the steps of a start, and of the first since the login, which has more of them."""
+        later = {words: f"{seconds:.2f}" for words, seconds in self.steps[measure.TAU]}
+        first = {words: f"{seconds:.2f}" for words, seconds in self.steps[measure.TAU_FIRST]}
+        return [{"words": words, "first": seconds, "later": later.get(words, "")} for words, seconds in first.items()]
 
     def resident(self) -> list[Comparison]:
         """Return what the sandbox's processes take of memory, against what is aimed at."""
@@ -76,7 +82,7 @@ def report(found: Found, *, host: str) -> str:
     """
     context = {
         "starts": [comparison.row() for comparison in found.starts()],
-        "steps": [{"words": words, "seconds": f"{seconds:.2f}"} for words, seconds in found.steps],
+        "steps": found.steps_of_both(),
         "resident": [comparison.row() for comparison in found.resident()],
         "processes": [
             {"name": each.name, "unit": _kind(each.unit), "share": f"{each.share / (1 << 20):.1f}"}

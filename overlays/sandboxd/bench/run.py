@@ -56,8 +56,9 @@ def _measure(machine: Machine, tools: Tools, plan: Plan, mirrors: Mirrors, cache
     user = scratch.prepare(machine, tools, laid, plan.arch)
     _tell("apps are installed")
     runs = measure.rounds(machine, user, rounds, _tell)
-    runs |= measure.again(machine, user, rounds, _tell)
-    steps = breakdown.steps(runs[measure.TAU], breakdown.events(machine))
+    runs |= measure.first(machine, user, rounds, _tell)
+    said = breakdown.events(machine)
+    steps = {name: breakdown.steps(runs[name], said) for name in (measure.TAU, measure.TAU_FIRST)}
     idle = memory.processes(machine)
     # In the foreground, as the shell's: `tau` itself is resident as long as the app.
     user.succeed(f"{{ tau run {scratch.APP} sleep infinity </dev/null >/dev/null 2>&1 & }}", 300)

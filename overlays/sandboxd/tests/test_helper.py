@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tau.helper import app_profile, install, instance, places, stage
+from tau.helper import app_profile, install, instance, kept, places, stage
 from tau.helper.refusal import RefusedError
 from tau.record import Record, read
 from tau.status import Status
@@ -24,8 +24,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("STAGED", "APPS"):
         monkeypatch.setattr(places, name, tmp_path / name.lower())
         (tmp_path / name.lower()).mkdir()
-    # apparmor_parser is the image's: that it takes the profile is seen there.
+    # apparmor_parser and PID 1 are the image's: that they do what they are asked for is seen there.
     monkeypatch.setattr(app_profile, "_parser", lambda *_: True)
+    monkeypatch.setattr(kept, "_stop", lambda *_: None)
     return tmp_path
 
 
@@ -193,6 +194,17 @@ def test_what_runs_of_an_app_ends_before_it_is_removed(store: Path, monkeypatch:
     monkeypatch.setattr(
         instance, "running", lambda: [(1000, APP.app, 1), (1000, "org.example.b", 2), (1001, APP.app, 3)]
     )
-    monkeypatch.setattr(install, "_systemctl_stop", stopped.extend)
+    monkeypatch.setattr(kept, "_stop", stopped.extend)
     install.remove(Asked(1000, Wish.REMOVE, APP.app, ()), GROUP)
-    assert stopped == [instance.unit(1000, APP.app, 1)]
+    every = [f"tau-kept@1000-{APP.app}-*.target", f"tau-app@1000-{APP.app}-*.service"]
+    # And once more when nothing can start any more.
+    assert stopped == [instance.unit(1000, APP.app, 1), *every] * 2
+
+
+def test_what_an_update_replaces_is_kept_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs of it goes on."""
+    install.commit(staged(1, APP), GROUP)
+    stopped: list[str] = []
+    monkeypatch.setattr(kept, "_stop", lambda units, *_: stopped.extend(units))
+    install.commit(staged(2, APP._replace(version=(2, 0, 0, 0), root_hash=b"n" * 32)), GROUP)
+    assert stopped == [kept.unit(APP)]

@@ -24,7 +24,7 @@ _words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 @given(st.lists(_words, max_size=20), st.booleans(), st.sampled_from(["", "xterm-256color"]))
 def test_what_is_said_arrives(arguments: list[str], ephemeral: bool, terminal: str) -> None:
     folders, folder = ("Texte", "", "a b/Müsik", "", ""), "/run/tau/files/documents/x y"
-    said = Launch(tuple(arguments), ephemeral, terminal, "de_DE.UTF-8", folders, folder)
+    said = Launch(tuple(arguments), ephemeral, terminal, "de_DE.UTF-8", folders, folder, 2**64 - 1)
     assert launch.unpack(said.pack()) == said
 
 
@@ -257,18 +257,28 @@ def test_a_folder_of_anothers_is_not_opened(tmp_path: Path) -> None:
         mounts.open_below(tmp_path, "share", os.getuid() + 1)
 
 
-def told(tmp_path: Path, unit: str, start: str = "exit 0") -> str:
-    """What is told of an instance whose unit does `unit`, and of which systemd-run says that it has succeeded."""
+def told(tmp_path: Path, unit: str, start: str = "exit 0", manager: str = "active") -> str:
+    """What is told of an instance whose unit does `unit`, and of which systemd-run says that it has succeeded.
+
+    :param manager: how its user's manager is.
+    """
     pipe, said, group = tmp_path / "pipe", tmp_path / "said", tmp_path / "group"
+    # systemctl(1), as far as that is asked for here.
+    programs = tmp_path / "programs"
+    programs.mkdir(exist_ok=True)
+    program = programs / "systemctl"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "--quiet is-active user@1000.service" ] && [ {manager} = active ]\n')
+    program.chmod(0o755)
     os.mkfifo(pipe)
     said.touch()
     here, there = socket.socketpair()
     with here, there:
         # As systemd opens it for the unit's first process (OpenFile=).
         inside = ["sh", "-c", f'exec 3<>"$1"; ( {unit} ); {start}', "sh", str(pipe)]
-        shell = ["sh", "-c", run._TELL_STATUS, "sh", str(pipe), str(said), str(group)]
+        shell = ["sh", "-c", run._TELL_STATUS, "sh", str(pipe), str(said), str(group), "user@1000.service"]
         with_it = ["bash", "-c", f'exec "$@" 3>&{there.fileno()}', "bash"]
-        subprocess.run([*with_it, *shell, *inside], check=True, pass_fds=(there.fileno(),), timeout=20)
+        path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+        subprocess.run([*with_it, *shell, *inside], check=True, pass_fds=(there.fileno(),), timeout=20, env=path)
         there.close()
         assert not pipe.exists() and not said.exists()
         return here.recv(64).decode()
@@ -296,3 +306,6 @@ def test_a_start_that_systemd_refuses_for_now_is_tried_again(tmp_path: Path) -> 
     once = f"[ -e {tmp_path}/tried ] || {{ : >{tmp_path}/tried; exit 1; }}; set -- sh -c 'exit 5'"
     assert told(tmp_path, f"{once}; {run._SAY_HOW_IT_ENDS}", 'exit "$?"') == "5"
     assert told(tmp_path, "exit 203", 'exit "$?"') == "-"
+    # After the user's last logout the home is locked: nothing begins there any more.
+    (tmp_path / "tried").unlink()
+    assert told(tmp_path, f"{once}; {run._SAY_HOW_IT_ENDS}", 'exit "$?"', "deactivating") == "-"

@@ -26,7 +26,7 @@ LOG = [
         "test_one_that_is_left_to_itself",
         "its bundle stays mounted",
         "test -z",
-        guest=unit("tau-app@.service", "[Unit]", "StopWhenUnneeded=no"),
+        guest=unit("tau-apps@.service", "[Service]", "ExecStop=", "ExecStop=true"),
     ),
     Break(
         "test_nobody_reads_anothers",

@@ -175,21 +175,39 @@ BREAKS = [
     ),
     Break(
         "test_nothing_is_left",
-        "what was mounted stays",
+        "the pipe on which it says how it ends stays",
         "test -z",
-        guest=unit("tau-app@.service", "[Unit]", "StopWhenUnneeded=no"),
+        guest=edited("helper/run", 's/|| rm -f "$pipe" "$said"/|| true/'),
+    ),
+    Break(
+        "test_what_is_kept_of_an_app",
+        "nothing is kept",
+        "== .1.",
+        guest=edited("helper/run", 's/("Wants", kept.unit(app)),//'),
+    ),
+    Break(
+        "test_what_is_kept_of_an_app",
+        "an app writes to the folder that its data were in before",
+        "two",
+        guest=edited("helper/kept", "s/same = not .*/same = True/"),
+    ),
+    Break(
+        "test_what_is_kept_of_an_app",
+        "the version before is kept, too",
+        "did not succeed",
+        guest=edited("helper/kept", "s/^    if units:/    if False:/"),
     ),
     Break(
         "test_a_removal_ends_what_runs",
         "it goes on",
         "",
-        guest=edited("helper/install", "s/^        _stop(asked.*/        pass/"),
+        guest=edited("helper/install", "s/^        kept.end(asked.*/        pass/"),
     ),
     Break(
         "test_a_logout_ends_it_and_locks_the_home",
         "its data stay mounted",
         "",
-        guest=unit("tau-app@.service", "[Unit]", "StopWhenUnneeded=no"),
+        guest=unit("tau-apps@.service", "[Service]", "ExecStop=", "ExecStop=true"),
     ),
     Break(
         "test_what_runs_goes_on_when_sandboxd_is_killed",

@@ -52,8 +52,8 @@ def run(options: "argparse.Namespace") -> int:
         if not is_id(app):
             raise BusError(error_name(Status.NOT_THERE), "is not an app's id")
         bus = Bus()
-        _make_data(app)
-        how = _how(options, bus)
+        data = _make_data(app)
+        how = _how(options, bus)._replace(data=data)
         if options.background:
             return _begin(app, how, bus)
         with Streams() as streams:
@@ -174,9 +174,10 @@ def _drop_data(app: str) -> None:
             (user_folders.home() / data_folder(app)).rmdir()
 
 
-def _make_data(app: str) -> None:
+def _make_data(app: str) -> int:
     """Make the folder of the app's data, as the user: root writes nothing into a home, and follows no links there.
 
+    :returns: its inode.
     :raises LaunchError: when there is a link on the way.
     """
     folder = user_folders.home() / data_folder(app)
@@ -188,3 +189,4 @@ def _make_data(app: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     finally:
         os.umask(old)
+    return folder.stat().st_ino

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from tau.folders import FOLDERS, INSIDE, is_below_home
 
-#: Flags, TERM, LANG.
-_FIELDS = struct.Struct("!B7x32s64s")
+#: Flags, the inode of the folder of its data, TERM, LANG.
+_FIELDS = struct.Struct("!B7xQ32s64s")
 _EPHEMERAL = 1
 _TERMINAL, _LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,31}"), re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
 #: Longest arguments in all, in bytes, and most of them: they become one line of a unit file, which systemd cuts off
@@ -31,6 +31,7 @@ class Launch(NamedTuple):
     :param language: the value of LANG, or nothing.
     :param folders: where the folders of its user's lie (:func:`tau.user_folders.of_user`).
     :param folder: that it begins in, as the app finds it, or nothing for its home.
+    :param data: the inode of the folder that its data lie in, by which root sees that it is another one than before.
     """
 
     arguments: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Launch(NamedTuple):
     language: str = ""
     folders: tuple[str, ...] = _NO_FOLDERS
     folder: str = ""
+    data: int = 0
 
     def pack(self) -> bytes:
         """Return it as a ticket's details.
@@ -48,7 +50,7 @@ class Launch(NamedTuple):
         self._check()
         flags = _EPHEMERAL if self.ephemeral else 0
         words = b"".join(word.encode() + b"\0" for word in (*self.folders, self.folder, *self.arguments))
-        return _FIELDS.pack(flags, self.terminal.encode(), self.language.encode()) + words
+        return _FIELDS.pack(flags, self.data, self.terminal.encode(), self.language.encode()) + words
 
     def _check(self) -> None:
         """Hold it to its limits.
@@ -82,7 +84,7 @@ def unpack(data: bytes) -> Launch:
     :raises LaunchError: for anything else.
     """
     try:
-        flags, terminal, language = _FIELDS.unpack_from(data)
+        flags, data_folder, terminal, language = _FIELDS.unpack_from(data)
         words = data[_FIELDS.size :].decode().split("\0")
         if flags & ~_EPHEMERAL or words.pop() or len(words) <= len(FOLDERS):
             raise ValueError
@@ -94,6 +96,7 @@ def unpack(data: bytes) -> Launch:
             language.rstrip(b"\0").decode("ascii"),
             tuple(folders),
             folder,
+            data_folder,
         )
     except (struct.error, ValueError):
         raise LaunchError("is of another form") from None

@@ -2,18 +2,14 @@
 
 import os
 import shutil
-import subprocess
 
 from tau import record
-from tau.helper import app_profile, instance, lock, places
+from tau.helper import app_profile, kept, lock, places
 from tau.helper.refusal import RefusedError
 from tau.helper.update import check_update
 from tau.names import is_id
 from tau.status import Status
 from tau.ticket import Asked, Wish
-
-#: Seconds that an app's end may take: ten until it is killed, and the processor may be an emulated one.
-_MAX_SECONDS = 90
 
 
 def commit(number: int, group: int) -> None:
@@ -46,9 +42,10 @@ def commit(number: int, group: int) -> None:
         link.symlink_to(version.name)
         link.replace(folder / places.CURRENT)
         os.sync()
-        for other in folder.iterdir():
-            if other.name not in (places.CURRENT, places.PICKED, version.name):
-                shutil.rmtree(other, ignore_errors=True)
+        others = [each for each in folder.iterdir() if each.name not in (places.CURRENT, places.PICKED, version.name)]
+        kept.let_go(new.uid, new.app, [each.name for each in others if not each.name.startswith(".")])
+        for other in others:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def remove(asked: Asked, group: int) -> None:
@@ -62,18 +59,7 @@ def remove(asked: Asked, group: int) -> None:
         folder = places.app_folder(asked.uid, asked.app)
         if not (folder / places.CURRENT).is_symlink():
             raise RefusedError(Status.NOT_THERE, "is not installed")
-        _stop(asked.uid, asked.app)
+        kept.end(asked.uid, asked.app)
         (folder / places.CURRENT).unlink()
         shutil.rmtree(folder)
-
-
-def _stop(uid: int, app: str) -> None:
-    """End what runs of an app."""
-    units = [instance.unit(*each) for each in instance.running() if each[:2] == (uid, app)]
-    if units:
-        _systemctl_stop(units)
-
-
-def _systemctl_stop(units: list[str]) -> None:
-    """Stop units (systemctl(1)), and wait until they have ended."""
-    subprocess.run(["systemctl", "stop", "--", *units], check=False, timeout=_MAX_SECONDS)
+        kept.end(asked.uid, asked.app)  # what was just about to start; from here on nothing can

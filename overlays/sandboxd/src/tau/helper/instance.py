@@ -63,7 +63,12 @@ def running(group: Path = CGROUP) -> list[tuple[int, str, int]]:
 
 def bundle_unit(record: Record) -> str:
     """Return the unit that mounts an app's bundle and data: its instance is a path, as systemd-escape(1) makes it."""
-    return f"tau-app@{_bundle(record)}.service"
+    return f"tau-app@{bundle(record)}.service"
+
+
+def manager(uid: int) -> str:
+    """Return the unit of a user's manager: it is there as long as a session of theirs is (user@.service(5))."""
+    return f"user@{uid}.service"
 
 
 def attached_unit(instance_name: str) -> str:
@@ -73,11 +78,11 @@ def attached_unit(instance_name: str) -> str:
 
 def profile(record: Record) -> str:
     """Return the name of an app's AppArmor profile; each bundle's is its own, since an older one may still run."""
-    return f"tau-app-{_bundle(record)}"
+    return f"tau-app-{bundle(record)}"
 
 
-def _bundle(record: Record) -> str:
-    """What a bundle that is mounted is called; tau-app@.service takes the profile away by this name (%i)."""
+def bundle(record: Record) -> str:
+    """Return what a bundle that is mounted is called; tau-app@.service takes the profile away by this name (%i)."""
     return f"{record.uid}-{record.app}-{record.root_hash.hex()}"
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tau import launch, link, record, running
 from tau.folders import INSIDE
-from tau.helper import app_profile, instance, instances, links, nodes, places
+from tau.helper import app_profile, instance, instances, kept, links, nodes, places
 from tau.helper.places import HOME, USER
 from tau.helper.refusal import RefusedError
 from tau.launch import Launch
@@ -41,10 +41,12 @@ _TAKE_TERMINAL = 'for n in 0 1 2; do [ ! -t $n ] || { : </dev/fd/$n; break; }; d
 #: began and has not said how it ended was killed (SIGKILL), as a whole. Nothing is said on the user's own streams
 #: afterwards, which nobody may read. Where the files of the app are just being taken away, after its last instance,
 #: systemd refuses to turn round, and systemd-run fails at once; it must not be told to (--job-mode=replace), since it
-#: would also turn round at the user's last logout. So it is tried again, for some ten seconds.
+#: would also turn round at the user's last logout. So it is tried again, for some ten seconds, and while the user's
+#: manager is there: after it the home is locked.
 _TELL_STATUS = """
-pipe=$1 said=$2 group=$3 tries=0; shift 3; exec 4<>"$pipe"
-while "$@" 3>&- 4>&-; run=$?; echo - >&4; read -r began <&4; [ "$began$run" = -1 ] && [ "$tries" -lt 40 ]; do
+pipe=$1 said=$2 group=$3 manager=$4 tries=0; shift 4; exec 4<>"$pipe"
+while "$@" 3>&- 4>&-; run=$?; echo - >&4; read -r began <&4; [ "$began$run" = -1 ] && [ "$tries" -lt 40 ] &&
+    systemctl --quiet is-active "$manager"; do
     tries=$((tries + 1)); sleep 0.2
 done
 exec </dev/null >/dev/null 2>&1; [ "$began" = - ] || read -r status <&4
@@ -62,11 +64,13 @@ _JOURNAL = (("StandardInput", "null"), ("StandardOutput", "journal"), ("Standard
 class Started(NamedTuple):
     """An instance that is ready to be started.
 
+    :param uid: of its user.
     :param number: the instance's.
     :param command: what waits for its end.
     :param pipe: on which its first process says how it ended.
     """
 
+    uid: int
     number: int
     command: list[str]
     pipe: Path
@@ -75,6 +79,11 @@ class Started(NamedTuple):
     def said(self) -> Path:
         """What is said of it as long as it runs."""
         return running.path(self.number)
+
+    @property
+    def manager(self) -> str:
+        """The unit of its user's manager."""
+        return instance.manager(self.uid)
 
     @property
     def control_group(self) -> Path:
@@ -91,7 +100,7 @@ class Started(NamedTuple):
         above = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 16) for file in (*files, ticket)]
         for target, source in enumerate(above):
             os.dup2(source, target)
-        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.pipe), str(self.said), str(self.control_group)]
+        shell = ["sh", "-c", _TELL_STATUS, "sh", str(self.pipe), str(self.said), str(self.control_group), self.manager]
         # What systemd-run has to say is for the journal; standard error is the app's.
         environment = {"PATH": "/usr/bin", "SYSTEMD_LOG_TARGET": "journal"}
         os.execve("/bin/sh", [*shell, *self.command], environment)  # noqa: S606 - a constant, and its words
@@ -126,6 +135,7 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
     # By their pipes, which are there from now until the end.
     if len(list(places.PIPES.glob(f"{instance.prefix(asked.uid)}*"))) >= _MOST:
         raise RefusedError(Status.NO_SPACE, f"is one too many: {_MOST} apps of yours run")
+    kept.prepare(app, how.data)
     number = int.from_bytes(os.urandom(4))
     while running.path(number).exists():
         number = int.from_bytes(os.urandom(4))
@@ -144,7 +154,7 @@ def start(asked: Asked, allowed: int = 0, refused: int = 0) -> Started:
         instances.forget(begins)
         raise
     background = asked.wish == Wish.BACKGROUND
-    return Started(number, command(app, how, begins, pipe, background=background), pipe)
+    return Started(app.uid, number, command(app, how, begins, pipe, background=background), pipe)
 
 
 def command(app: Record, how: Launch, begins: Running, pipe: Path, *, background: bool = False) -> list[str]:
@@ -184,13 +194,14 @@ def _is_stream(descriptor: int) -> bool:
 
 def _properties(app: Record, how: Launch, begins: Running, pipe: Path) -> list[tuple[str, str]]:
     """What differs from app to app; all else is in app-tau-.service.d."""
-    files, manager = instance.bundle_unit(app), f"user@{app.uid}.service"
+    files, manager = instance.bundle_unit(app), instance.manager(app.uid)
     mounted = places.mounted(app.uid, app.app, app.root_hash)
     found = [
         ("Description", f"App {app.app} of user {app.uid}"),
         # The last session's end is the app's: its data are in the home that is locked then.
         ("BindsTo", f"{files} {manager}"),
         ("After", f"{files} {manager}"),
+        ("Wants", kept.unit(app)),
         # By these, which nobody else can give to what PID 1 says, a user's own lines are found (tau.helper.log).
         *(("LogExtraFields", f"{name}={value}") for name, value in instance.log_fields(app.uid, app.app)),
         ("SyslogIdentifier", app.app),
