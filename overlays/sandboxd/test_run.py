@@ -238,7 +238,7 @@ def test_what_is_kept_of_an_app(user: Terminal, machine: Machine, bring: Bring) 
 
 def test_a_removal_ends_what_runs(user: Terminal, machine: Machine, start: str) -> None:
     status, shown = user.run(
-        f"{start} sleep 99 & until tau ps | grep {APP}; do sleep 0.2; done; tau remove {APP}; wait $!", 120
+        f"{start} sleep 99 & until tau ps | grep {APP}; do sleep 0.2; done; tau remove {APP}; wait $!", 240
     )
     assert "is removed" in shown and status != 0
     machine.wait_until(f'test -z "$({LEFT}; {KEPT})"', 60)

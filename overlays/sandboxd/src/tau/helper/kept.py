@@ -1,9 +1,9 @@
 """What of an app stays mounted until its user logs out (tau-kept@.target), so that its next start finds it there."""
 
-import subprocess
+import sys
 from collections.abc import Iterable
 
-from tau.helper import instance, places
+from tau.helper import instance, places, programs
 from tau.record import Record
 
 #: Seconds that the end of an app and of what is mounted for it may take: ten until it is killed, and the processor may
@@ -57,5 +57,6 @@ def end(uid: int, app: str) -> None:
 
 
 def _stop(units: list[str], *options: str) -> None:
-    """Stop units (systemctl(1)), and wait until they have ended."""
-    subprocess.run(["systemctl", *options, "stop", "--", *units], check=False, timeout=_MAX_SECONDS)
+    """Stop units, and wait until they have ended."""
+    if programs.run(["/usr/bin/systemctl", *options, "stop", "--", *units], _MAX_SECONDS) != 0:
+        print(f"not all of these could be stopped: {' '.join(units)}", file=sys.stderr)
