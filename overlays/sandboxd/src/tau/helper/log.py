@@ -91,7 +91,7 @@ def command(uid: int, app: str, wish: LogWish, number: int) -> list[str]:
     """
     words = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
     words += [f"--unit={_prefix(uid)}{number:08x}.service", f"--slice={instance.slice_of(uid)}"]
-    manager = f"user@{uid}.service"
+    manager = instance.manager(uid)
     said = (("Description", f"Read the journal for user {uid}"), ("BindsTo", manager), ("After", manager))
     words += [f"--property={name}={value}" for name, value in said]
     words += ["--", "/usr/bin/journalctl", "--quiet", "--output=json", f"--output-fields={','.join(FIELDS)}"]
